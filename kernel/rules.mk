@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Linux twice from one patched source: the primary's kernel and the service domains'.
+
+include kernel/version.mk
+
+linux_source := build/src/linux
+linux_fragments = configs/kernel/base.config configs/kernel/$(1).config \
+  $(if $(VARIANT),configs/kernel/debug.config)
+# Directories count too, so that a removed file is noticed.
+virtuos_driver := $(shell find kernel/virtuos ! -name '.*' ! -name '*~')
+
+# The service kernel is loaded for every start of a domain, and a small one starts fast.
+service_kernel_limit := 4000000
+
+$(linux_source).ready: kernel/version.mk kernel/prepare-source kernel/patches $(wildcard kernel/patches/*) \
+    tools/apply-series
+	$(call step,linux-source) sh -c 'set -e; \
+	  deb=$$(tools/fetch-source deb $(LINUX_PACKAGE) $(LINUX_VERSION) $(LINUX_SHA256) $(LINUX_SERIES)); \
+	  kernel/prepare-source "$$deb" $(linux_source)'
+	@touch $@
+
+# $(1): primary or service
+define linux_kernel
+linux_$(1) := build/linux-$(1)$$(VARIANT)
+
+$$(linux_$(1))/.configured: $$(linux_source).ready kernel/configure tools/check-config $$(BUILD_ROOT) \
+    $$(call linux_fragments,$(1)) $$(filter %/Kconfig,$$(virtuos_driver))
+	$$(call step,linux-$(1)-config) $$(IN_BUILD_ROOT) kernel/configure $$(linux_source) \
+	  $$(linux_$(1)) $$(call linux_fragments,$(1))
+	@touch $$@
+
+# Time stamps and names that would differ from build to build are fixed.
+$$(linux_$(1))/.built: $$(linux_$(1))/.configured $$(virtuos_driver)
+	$$(call step,linux-$(1)) $$(IN_BUILD_ROOT) make -C $$(linux_source) O=/virtuos/$$(linux_$(1)) \
+	  ARCH=x86_64 -j$$(JOBS) $$(if $$(filter 1,$$(V)),V=1) KBUILD_BUILD_TIMESTAMP=2026-01-01 \
+	  KBUILD_BUILD_VERSION=1 KBUILD_BUILD_USER=virtuos KBUILD_BUILD_HOST=virtuos bzImage
+	@touch $$@
+
+.PHONY: linux-$(1)
+linux-$(1): $$(linux_$(1))/.built
+BUILD_TARGETS += $$(linux_$(1))/.built
+endef
+
+$(eval $(call linux_kernel,primary))
+$(eval $(call linux_kernel,service))
+
+ifeq ($(VARIANT),)
+$(linux_service)/.small: $(linux_service)/.built
+	@size=$$(stat -c %s $(linux_service)/arch/x86/boot/bzImage); \
+	if [[ $$size -gt $(service_kernel_limit) ]]; then \
+	  echo "the service kernel has $$size bytes, more than $(service_kernel_limit)" >&2; \
+	  exit 1; \
+	fi
+	@touch $@
+
+linux-service: $(linux_service)/.small
+BUILD_TARGETS += $(linux_service)/.small
+endif
