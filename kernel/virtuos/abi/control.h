@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * VirtuOS: the control interface of the primary kernel.
+ *
+ * /dev/vos, a misc device only root opens (mode 0600): the calls below. They
+ * also need CAP_NET_ADMIN (attach, detach) or CAP_SYS_ADMIN (no-op) in the
+ * initial user namespace.
+ *
+ * debugfs, directory virtuos, text, one record a line:
+ *   state   Each service domain's newest connection:
+ *             domain=network domid=3 generation=1 state=connected pollers=1
+ *             lanes=1 objects=12 sessions=2 noop_ns=700 reason=""   (in one line)
+ *           state is handshake, connected or failed; reason stands in double
+ *           quotes and holds neither quote nor control characters.
+ *           Then one line: attached=init_net, attached=other or attached=none.
+ *   stats   <domain>.<counter> <decimal>, counters as in enum vos_counter.
+ */
+#ifndef VIRTUOS_CONTROL_H
+#define VIRTUOS_CONTROL_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#include "virtuos.h"
+
+#define VOS_CONTROL_DEVICE	"vos"		/* name of the misc device */
+#define VOS_DEBUGFS_DIRECTORY	"virtuos"
+
+/* No-ops of one VOS_IOC_NOOP; a pending signal ends it earlier with EINTR. */
+#define VOS_NOOP_MAX		1000000u
+
+/* Both: performs `count` no-ops, one after the other, over a kernel lane of a domain. */
+struct vos_noop {
+	__u32 domain;			/* 0  in: VOS_DOMAIN_* */
+	__u32 count;			/* 4  in: 1 .. VOS_NOOP_MAX */
+	__u64 ns_total;			/* 8  out: from the first submission to the last completion */
+	__u64 ns_min;			/* 16 out: the fastest */
+	__u64 ns_max;			/* 24 out: the slowest */
+};
+VOS_ASSERT(sizeof(struct vos_noop) == 32);
+VOS_ASSERT(__builtin_offsetof(struct vos_noop, ns_total) == 8);
+VOS_ASSERT(__builtin_offsetof(struct vos_noop, ns_min) == 16);
+VOS_ASSERT(__builtin_offsetof(struct vos_noop, ns_max) == 24);
+
+#define VOS_IOC_TYPE		0xbf
+
+/*
+ * Attaches the caller's network namespace to the network domain: its sockets
+ * made from now on live there. 0 too if it is attached already; the
+ * attachment outlives the domain and serves its successor.
+ * EOPNOTSUPP: another namespace is attached. ENOTCONN: no network domain is
+ * connected.
+ */
+#define VOS_IOC_NET_ATTACH	_IO(VOS_IOC_TYPE, 1)
+/* The reverse; sockets made before stay what they are. ENOENT: not attached. */
+#define VOS_IOC_NET_DETACH	_IO(VOS_IOC_TYPE, 2)
+/* EINVAL: no such domain, or count. ENOTCONN: not connected. ENETDOWN: it failed meanwhile. */
+#define VOS_IOC_NOOP		_IOWR(VOS_IOC_TYPE, 3, struct vos_noop)
+
+#endif /* VIRTUOS_CONTROL_H */
