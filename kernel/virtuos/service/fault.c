@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A service domain that turns hostile, on purpose: only in kernels built for
+ * fault injection. The toolstack writes `fault` into the front-end's xenstore
+ * directory: "garbage SEED COUNT FATAL". A thread then makes COUNT random
+ * writes into what this domain may write of the shared memory, while the
+ * pollers go on. FATAL 0 leaves out what an honest primary must take for the
+ * end of the domain (an event queue that ran over), so that the run is long.
+ */
+#define pr_fmt(fmt) "virtuos: fault: " fmt
+
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/prandom.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <xen/events.h>
+#include <xen/xenbus.h>
+
+#include "fault.h"
+
+#define VOS_FAULT_MAX	10000000u
+/* Misuses between two pauses, so that the primary looks at them in between. */
+#define VOS_FAULT_BURST	16u
+
+struct vos_fault {
+	struct vos_service *service;
+	struct xenbus_watch watch;
+	struct task_struct *thread;
+	struct mutex lock;		/* thread */
+	struct rnd_state random;
+	u32 count;
+	bool fatal;
+};
+
+static u32 vos_fault_random(struct vos_fault *f, u32 below)
+{
+	return prandom_u32_state(&f->random) % below;
+}
+
+/* A value that is often nearly right: an honest-looking lie is the worst. */
+static u64 vos_fault_value(struct vos_fault *f)
+{
+	switch (vos_fault_random(f, 6)) {
+	case 0:
+		return 0;
+	case 1:
+		return ~0ull;
+	case 2:
+		return 1ull << vos_fault_random(f, 64);
+	case 3:
+		return (u64)-(s64)vos_fault_random(f, 4096);
+	case 4:
+		return vos_fault_random(f, 65536);
+	default:
+		return ((u64)prandom_u32_state(&f->random) << 32) |
+		       prandom_u32_state(&f->random);
+	}
+}
+
+static void vos_fault_words(struct vos_fault *f, void *address, u32 bytes)
+{
+	u64 *word = address;
+
+	vos_store(&word[vos_fault_random(f, bytes / 8)], vos_fault_value(f));
+}
+
+/* A completion out of the blue, or one that lies about what was done. */
+static void vos_fault_completion(struct vos_fault *f)
+{
+	struct vos_service_lane *lane = &f->service->lane[vos_fault_random(f, f->service->lanes)];
+	u32 entry = vos_fault_random(f, lane->depth);
+	struct vos_completion *slot = &lane->completion[entry];
+
+	vos_fault_words(f, slot, offsetof(struct vos_completion, imm) + 20);
+	if (vos_fault_random(f, 2))
+		vos_store_release(&slot->turn, vos_load(&lane->request[entry].turn));
+}
+
+static void vos_fault_event(struct vos_fault *f)
+{
+	struct vos_service *s = f->service;
+	struct vos_poller *p = vos_service_poller(s, vos_fault_random(f, s->pollers));
+	u32 page = p->index * VOS_EVENT_PAGES + vos_fault_random(f, VOS_EVENT_PAGES);
+	unsigned long flags;
+
+	vos_fault_words(f, vos_mapping_page(&s->region[VOS_REGION_EVENTS], page), PAGE_SIZE);
+	spin_lock_irqsave(&p->event_lock, flags);
+	/* Entries nobody wrote; an honest consumer has drained the queue by then. */
+	if (p->produced == vos_load(&p->control->consumed)) {
+		p->produced += vos_fault_random(f, 64);
+		vos_store_release(&p->status->produced, p->produced);
+	}
+	if (f->fatal && !vos_fault_random(f, 1024))
+		vos_store_release(&p->status->produced, (u32)vos_fault_value(f));
+	spin_unlock_irqrestore(&p->event_lock, flags);
+	notify_remote_via_irq(p->irq);
+}
+
+/* A user session's completions, statuses and arena. */
+static void vos_fault_session(struct vos_fault *f)
+{
+	struct vos_service *s = f->service;
+	struct vos_service_session *session;
+	u32 page;
+
+	/* Closing waits for this lock before it unmaps. */
+	mutex_lock(&s->session_lock);
+	session = rcu_dereference_protected(s->session[vos_fault_random(f, 8)],
+					    lockdep_is_held(&s->session_lock));
+	if (session) {
+		page = 1 + vos_fault_random(f, session->extent[0].count - 1);
+		vos_fault_words(f, vos_mapping_page(&session->extent[0], page), PAGE_SIZE);
+	}
+	mutex_unlock(&s->session_lock);
+}
+
+static void vos_fault_once(struct vos_fault *f)
+{
+	struct vos_service *s = f->service;
+
+	switch (vos_fault_random(f, 6)) {
+	case 0:
+		vos_fault_completion(f);
+		break;
+	case 1:
+		vos_fault_words(f, vos_service_state(s, vos_fault_random(f, 256)),
+				sizeof(struct vos_object_state));
+		break;
+	case 2:
+		vos_fault_event(f);
+		break;
+	case 3:
+		vos_fault_words(f, vos_mapping_page(&s->region[VOS_REGION_ARENA],
+						    vos_fault_random(f, VOS_KERNEL_ARENA_PAGES)),
+				PAGE_SIZE);
+		break;
+	case 4:
+		vos_fault_words(f, s->lane[vos_fault_random(f, s->lanes)].status,
+				sizeof(struct vos_lane_status));
+		break;
+	default:
+		vos_fault_session(f);
+		break;
+	}
+}
+
+static int vos_fault_run(void *data)
+{
+	struct vos_fault *f = data;
+	u32 i;
+
+	for (i = 0; i < f->count && !kthread_should_stop(); i++) {
+		vos_fault_once(f);
+		if (i % VOS_FAULT_BURST == 0)
+			usleep_range(50, 200);
+	}
+	pr_info("%u misuses done\n", i);
+	xenbus_printf(XBT_NIL, f->service->device->nodename, "fault-done", "%u", i);
+	while (!kthread_should_stop()) {
+		set_current_state(TASK_IDLE);
+		if (!kthread_should_stop())
+			schedule();
+		__set_current_state(TASK_RUNNING);
+	}
+	return 0;
+}
+
+static void vos_fault_stop(struct vos_fault *f)
+{
+	if (f->thread)
+		kthread_stop(f->thread);
+	f->thread = NULL;
+}
+
+static void vos_fault_changed(struct xenbus_watch *watch, const char *path, const char *token)
+{
+	struct vos_fault *f = container_of(watch, struct vos_fault, watch);
+	unsigned int seed, count, fatal;
+	struct task_struct *thread;
+
+	if (xenbus_scanf(XBT_NIL, f->service->device->nodename, "fault", "garbage %u %u %u",
+			 &seed, &count, &fatal) != 3 || count > VOS_FAULT_MAX)
+		return;
+	if (f->service->device->state != XenbusStateConnected)
+		return;
+	mutex_lock(&f->lock);
+	vos_fault_stop(f);
+	prandom_seed_state(&f->random, seed);
+	f->count = count;
+	f->fatal = fatal;
+	pr_info("%u misuses, seed %u\n", count, seed);
+	thread = kthread_run(vos_fault_run, f, "vos_fault");
+	f->thread = IS_ERR(thread) ? NULL : thread;
+	mutex_unlock(&f->lock);
+}
+
+/* Watches for orders; quietly does without if it can't. */
+struct vos_fault *vos_fault_start(struct vos_service *s)
+{
+	struct vos_fault *f = kzalloc(sizeof(*f), GFP_KERNEL);
+
+	if (!f)
+		return NULL;
+	f->service = s;
+	mutex_init(&f->lock);
+	if (xenbus_watch_pathfmt(s->device, &f->watch, NULL, vos_fault_changed, "%s/fault",
+				 s->device->nodename)) {
+		kfree(f);
+		return NULL;
+	}
+	return f;
+}
+
+void vos_fault_end(struct vos_fault *f)
+{
+	if (!f)
+		return;
+	unregister_xenbus_watch(&f->watch);
+	kfree(f->watch.node);
+	mutex_lock(&f->lock);
+	vos_fault_stop(f);
+	mutex_unlock(&f->lock);
+	kfree(f);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Fault injection inside a service domain; nothing without CONFIG_VIRTUOS_FAULTS. */
+#ifndef VIRTUOS_SERVICE_FAULT_H
+#define VIRTUOS_SERVICE_FAULT_H
+
+#include "service.h"
+
+struct vos_fault;
+
+#ifdef CONFIG_VIRTUOS_FAULTS
+struct vos_fault *vos_fault_start(struct vos_service *s);
+void vos_fault_end(struct vos_fault *f);
+#else
+static inline struct vos_fault *vos_fault_start(struct vos_service *s)
+{
+	return NULL;
+}
+
+static inline void vos_fault_end(struct vos_fault *f)
+{
+}
+#endif
+
+#endif /* VIRTUOS_SERVICE_FAULT_H */
