@@ -1,0 +1,514 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The back-end: how the primary meets a service domain.
+ *
+ * The toolstack makes the xenbus device. Both sides say what they speak, the
+ * primary allocates and grants all shared memory and one event channel per
+ * poller, and the connection is published once the domain has mapped it.
+ *
+ * A connection ends once: whoever finds that the domain died or broke the
+ * protocol calls vos_connection_fail(). Its memory lives until the last
+ * object, call and session let go of it.
+ */
+#define pr_fmt(fmt) "virtuos: " fmt
+
+#include <linux/bitmap.h>
+#include <linux/init.h>
+#include <linux/sched/clock.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/timex.h>
+#include <linux/vmalloc.h>
+#include <xen/events.h>
+#include <xen/grant_table.h>
+#include <xen/xen.h>
+#include <xen/xenbus.h>
+
+#include "primary.h"
+
+#define VOS_PRIMARY_FEATURES	0u
+
+/* No-ops timed at the handshake, after as many that warm up. */
+#define VOS_CALIBRATION_CALLS	64
+/* A process spins for this many no-ops, within these bounds. */
+#define VOS_SPIN_NOOPS		64
+#define VOS_SPIN_MIN_NS		(20 * NSEC_PER_USEC)
+#define VOS_SPIN_MAX_NS		(200 * NSEC_PER_USEC)
+
+static DEFINE_SPINLOCK(vos_connections_lock);
+static struct vos_connection *vos_connections[VOS_DOMAIN_MAX + 1];
+static u32 vos_connection_generations[VOS_DOMAIN_MAX + 1];
+static DECLARE_WAIT_QUEUE_HEAD(vos_connections_changed);
+
+/* ------------------------------------------------------------ references */
+
+static void vos_connection_free_work(struct work_struct *work)
+{
+	struct vos_connection *c = container_of(work, struct vos_connection, free_work);
+	int i;
+
+	for (i = 0; i < VOS_REGION_COUNT; i++)
+		vos_memory_free(&c->region[i]);
+	vos_memory_free(&c->directory);
+	vos_memory_free(&c->root);
+	bitmap_free(c->arena_map);
+	kvfree(c->object);
+	kvfree(c);
+}
+
+/* The last reference may go in any context; freeing sleeps. */
+static void vos_connection_release(struct kref *ref)
+{
+	struct vos_connection *c = container_of(ref, struct vos_connection, ref);
+
+	queue_work(system_unbound_wq, &c->free_work);
+}
+
+void vos_connection_hold(struct vos_connection *c)
+{
+	kref_get(&c->ref);
+}
+
+void vos_connection_put(struct vos_connection *c)
+{
+	kref_put(&c->ref, vos_connection_release);
+}
+
+struct vos_connection *vos_connection_newest(u32 kind)
+{
+	struct vos_connection *c;
+	unsigned long flags;
+
+	if (kind > VOS_DOMAIN_MAX)
+		return NULL;
+	spin_lock_irqsave(&vos_connections_lock, flags);
+	c = vos_connections[kind];
+	if (c)
+		vos_connection_hold(c);
+	spin_unlock_irqrestore(&vos_connections_lock, flags);
+	return c;
+}
+
+struct vos_connection *vos_connection_get(u32 kind)
+{
+	struct vos_connection *c = vos_connection_newest(kind);
+
+	if (c && !vos_connection_usable(c)) {
+		vos_connection_put(c);
+		return NULL;
+	}
+	return c;
+}
+
+struct vos_connection *vos_connection_wait(u32 kind, long timeout)
+{
+	struct vos_connection *c = NULL;
+
+	if (wait_event_interruptible_timeout(vos_connections_changed,
+					     (c = vos_connection_get(kind)), timeout) <= 0)
+		return NULL;
+	return c;
+}
+
+/* -------------------------------------------------------------- failure */
+
+/* What needs a context that may sleep. Holds a reference. */
+static void vos_connection_fail_work(struct work_struct *work)
+{
+	struct vos_connection *c = container_of(work, struct vos_connection, fail_work);
+	u32 i;
+
+	for (i = 0; i < c->pollers; i++) {
+		int irq = xchg(&c->link[i].irq, 0);
+
+		if (!irq)
+			continue;
+		/* Doorbells look at irq under RCU. */
+		synchronize_rcu();
+		unbind_from_irqhandler(irq, &c->link[i]);
+		cancel_work_sync(&c->link[i].work);
+	}
+	vos_session_fail_all(c);
+	local_bh_disable();
+	vos_object_fail_all(c);
+	local_bh_enable();
+	wake_up_all(&vos_connections_changed);
+	vos_connection_put(c);
+}
+
+void vos_connection_fail(struct vos_connection *c, const char *format, ...)
+{
+	unsigned long flags;
+	va_list args;
+	bool first;
+
+	spin_lock_irqsave(&c->lock, flags);
+	first = c->state != VOS_CONNECTION_FAILED;
+	if (first) {
+		va_start(args, format);
+		vsnprintf(c->reason, sizeof(c->reason), format, args);
+		va_end(args);
+		WRITE_ONCE(c->state, VOS_CONNECTION_FAILED);
+	}
+	spin_unlock_irqrestore(&c->lock, flags);
+	if (!first)
+		return;
+	pr_notice("domain %u failed: %s\n", c->domid, c->reason);
+	/* No call is submitted any more: state is looked at under lane->lock. */
+	vos_call_abort_all(c);
+	vos_connection_hold(c);
+	queue_work(system_unbound_wq, &c->fail_work);
+}
+
+/* ---------------------------------------------------------------- set-up */
+
+static struct vos_connection *vos_connection_alloc(struct xenbus_device *device, u32 kind)
+{
+	struct vos_connection *c = kvzalloc(sizeof(*c), GFP_KERNEL);
+
+	if (!c)
+		return NULL;
+	c->object = kvcalloc(VOS_MAX_OBJECTS, sizeof(*c->object), GFP_KERNEL);
+	c->arena_map = bitmap_zalloc(VOS_KERNEL_ARENA_PAGES, GFP_KERNEL);
+	if (!c->object || !c->arena_map) {
+		bitmap_free(c->arena_map);
+		kvfree(c->object);
+		kvfree(c);
+		return NULL;
+	}
+	kref_init(&c->ref);
+	spin_lock_init(&c->lock);
+	spin_lock_init(&c->arena_lock);
+	spin_lock_init(&c->object_lock);
+	mutex_init(&c->session_lock);
+	init_waitqueue_head(&c->lane_space);
+	INIT_WORK(&c->fail_work, vos_connection_fail_work);
+	INIT_WORK(&c->free_work, vos_connection_free_work);
+	c->state = VOS_CONNECTION_HANDSHAKE;
+	c->kind = kind;
+	c->device = device;
+	c->domid = device->otherend_id;
+	return c;
+}
+
+static int vos_connection_memory(struct vos_connection *c)
+{
+	const u32 pages[VOS_REGION_COUNT] = {
+		[VOS_REGION_CONTROL]	= 1,
+		[VOS_REGION_STATUS]	= 1,
+		[VOS_REGION_INTEREST]	= VOS_INTEREST_PAGES,
+		[VOS_REGION_STATE]	= VOS_STATE_PAGES,
+		[VOS_REGION_EVENTS]	= VOS_EVENT_PAGES * c->pollers,
+		[VOS_REGION_LANES_C]	= c->lanes,
+		[VOS_REGION_LANES_S]	= c->lanes,
+		[VOS_REGION_ARENA]	= VOS_KERNEL_ARENA_PAGES,
+	};
+	struct vos_root *root;
+	u32 total = 0;
+	u32 *refs;
+	u32 i, j, n;
+	int err;
+
+	for (i = 0; i < VOS_REGION_COUNT; i++) {
+		bool readonly = i == VOS_REGION_CONTROL || i == VOS_REGION_INTEREST ||
+				i == VOS_REGION_LANES_C;
+
+		err = vos_memory_alloc(&c->region[i], pages[i], GFP_KERNEL);
+		if (!err)
+			err = vos_memory_grant(&c->region[i], 0, pages[i], c->domid, readonly);
+		if (err)
+			return err;
+		total += pages[i];
+	}
+	n = DIV_ROUND_UP(total, VOS_REFS_PER_PAGE);
+	if (WARN_ON(n > VOS_MAX_DIRECTORIES))
+		return -E2BIG;
+	err = vos_memory_alloc(&c->directory, n, GFP_KERNEL);
+	if (!err)
+		err = vos_memory_alloc(&c->root, 1, GFP_KERNEL);
+	if (!err)
+		err = vos_memory_grant(&c->directory, 0, n, c->domid, true);
+	if (!err)
+		err = vos_memory_grant(&c->root, 0, 1, c->domid, true);
+	if (err)
+		return err;
+
+	refs = c->directory.address;
+	for (i = 0, n = 0; i < VOS_REGION_COUNT; i++)
+		for (j = 0; j < pages[i]; j++)
+			refs[n++] = c->region[i].refs[j];
+	root = c->root.address;
+	root->magic = VOS_MAGIC;
+	root->abi_version = VOS_ABI_VERSION;
+	root->features = c->features;
+	root->domain = c->kind;
+	root->pollers = c->pollers;
+	root->kernel_lanes = c->lanes;
+	root->objects = VOS_MAX_OBJECTS;
+	root->generation = c->generation;
+	memcpy(root->region_pages, pages, sizeof(pages));
+	root->directories = c->directory.count;
+	for (i = 0; i < c->directory.count; i++)
+		root->directory_ref[i] = c->directory.refs[i];
+	return 0;
+}
+
+static void vos_connection_lanes(struct vos_connection *c)
+{
+	u32 i;
+
+	for (i = 0; i < c->lanes; i++) {
+		struct vos_kernel_lane *lane = &c->lane[i];
+
+		spin_lock_init(&lane->lock);
+		vos_lane_position_reset(&lane->position);
+		lane->index = i;
+		lane->c = c->region[VOS_REGION_LANES_C].address + i * PAGE_SIZE;
+		lane->s = c->region[VOS_REGION_LANES_S].address + i * PAGE_SIZE;
+	}
+}
+
+static int vos_connection_channel(struct vos_connection *c, u32 index)
+{
+	struct vos_poller_link *link = &c->link[index];
+	struct vos_poller_control *control = c->region[VOS_REGION_CONTROL].address;
+	char key[32];
+	int err;
+
+	link->connection = c;
+	link->index = index;
+	link->queue = c->region[VOS_REGION_EVENTS].address + index * VOS_EVENT_PAGES * PAGE_SIZE;
+	INIT_WORK(&link->work, vos_event_work);
+	err = xenbus_alloc_evtchn(c->device, &link->port);
+	if (err)
+		return err;
+	err = bind_evtchn_to_irqhandler_lateeoi(link->port, vos_event_interrupt, 0, "virtuos",
+						link);
+	if (err < 0) {
+		xenbus_free_evtchn(c->device, link->port);
+		return err;
+	}
+	link->irq = err;
+	vos_store(&control[index].armed, 1);
+	snprintf(key, sizeof(key), VOS_KEY_EVENT_CHANNEL, index);
+	return xenbus_printf(XBT_NIL, c->device->nodename, key, "%u", link->port);
+}
+
+/* The front-end has introduced itself: memory and channels for it. */
+static int vos_connection_offer(struct vos_connection *c)
+{
+	struct xenbus_device *device = c->device;
+	unsigned int version, features, pollers;
+	u32 i;
+	int err;
+
+	if (xenbus_scanf(XBT_NIL, device->otherend, VOS_KEY_ABI, "%u", &version) != 1)
+		version = 0;
+	if (version != VOS_ABI_VERSION) {
+		xenbus_dev_fatal(device, -EPROTO,
+				 "service domain speaks ABI version %u, the primary %u", version,
+				 VOS_ABI_VERSION);
+		return -EPROTO;
+	}
+	if (xenbus_scanf(XBT_NIL, device->otherend, VOS_KEY_FEATURES, "%u", &features) != 1)
+		features = 0;
+	if (xenbus_scanf(XBT_NIL, device->otherend, VOS_KEY_POLLERS, "%u", &pollers) != 1 ||
+	    !pollers || pollers > VOS_MAX_POLLERS) {
+		xenbus_dev_fatal(device, -EPROTO, "number of pollers missing or not within 1..%u",
+				 VOS_MAX_POLLERS);
+		return -EPROTO;
+	}
+	c->features = features & VOS_PRIMARY_FEATURES;
+	c->pollers = pollers;
+	c->lanes = clamp_t(u32, num_possible_cpus(), 1, VOS_MAX_KERNEL_LANES);
+	err = vos_connection_memory(c);
+	if (err) {
+		xenbus_dev_fatal(device, err, "granting shared memory");
+		return err;
+	}
+	vos_connection_lanes(c);
+	for (i = 0; i < c->pollers; i++) {
+		err = vos_connection_channel(c, i);
+		if (err) {
+			xenbus_dev_fatal(device, err, "event channel of poller %u", i);
+			return err;
+		}
+	}
+	err = xenbus_printf(XBT_NIL, device->nodename, VOS_KEY_ROOT_REF, "%u", c->root.refs[0]);
+	if (err) {
+		xenbus_dev_fatal(device, err, "writing the handshake");
+		return err;
+	}
+	return xenbus_switch_state(device, XenbusStateInitialised);
+}
+
+static int vos_compare_u64(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a;
+	u64 y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* How long a no-op takes here decides how long spinning is useful. */
+static void vos_connection_calibrate(struct vos_connection *c)
+{
+	u64 sample[VOS_CALIBRATION_CALLS];
+	u64 cycles, ns, spin;
+	int i;
+
+	for (i = 0; i < VOS_CALIBRATION_CALLS; i++)
+		vos_call_simple(c, VOS_OP_NOP, 0, 0, 0);
+	cycles = get_cycles();
+	ns = local_clock();
+	for (i = 0; i < VOS_CALIBRATION_CALLS; i++) {
+		u64 start = local_clock();
+
+		vos_call_simple(c, VOS_OP_NOP, 0, 0, 0);
+		sample[i] = local_clock() - start;
+	}
+	cycles = get_cycles() - cycles;
+	ns = local_clock() - ns;
+	sort(sample, VOS_CALIBRATION_CALLS, sizeof(sample[0]), vos_compare_u64, NULL);
+	c->noop_ns = sample[VOS_CALIBRATION_CALLS / 2];
+	spin = clamp_t(u64, (u64)c->noop_ns * VOS_SPIN_NOOPS, VOS_SPIN_MIN_NS, VOS_SPIN_MAX_NS);
+	c->spin_cycles = clamp_t(u64, div64_u64(spin * cycles, max(ns, 1ull)), 1, U32_MAX);
+}
+
+static int vos_connection_publish(struct vos_connection *c)
+{
+	struct vos_connection *old;
+
+	spin_lock_irq(&c->lock);
+	if (c->state == VOS_CONNECTION_HANDSHAKE)
+		WRITE_ONCE(c->state, VOS_CONNECTION_CONNECTED);
+	spin_unlock_irq(&c->lock);
+	vos_connection_calibrate(c);
+	if (!vos_connection_usable(c))
+		return -ENETDOWN;
+	c->connected_at = ktime_get_boottime();
+	xenbus_switch_state(c->device, XenbusStateConnected);
+	pr_info("domain %u connected: generation %u, %u pollers, %u kernel lanes, no-op %u ns\n",
+		c->domid, c->generation, c->pollers, c->lanes, c->noop_ns);
+	vos_connection_hold(c);
+	spin_lock_irq(&vos_connections_lock);
+	old = vos_connections[c->kind];
+	vos_connections[c->kind] = c;
+	spin_unlock_irq(&vos_connections_lock);
+	if (old)
+		vos_connection_put(old);
+	wake_up_all(&vos_connections_changed);
+	return 0;
+}
+
+/* -------------------------------------------------------------- xenbus */
+
+static void vos_primary_gone(struct xenbus_device *device, const char *why)
+{
+	struct vos_connection *c = dev_get_drvdata(&device->dev);
+
+	vos_connection_fail(c, "%s", why);
+	if (device->state < XenbusStateClosing)
+		xenbus_switch_state(device, XenbusStateClosing);
+	xenbus_switch_state(device, XenbusStateClosed);
+}
+
+static void vos_primary_otherend_changed(struct xenbus_device *device, enum xenbus_state state)
+{
+	struct vos_connection *c = dev_get_drvdata(&device->dev);
+
+	switch (state) {
+	case XenbusStateInitialised:
+		/* A front-end that starts over needs a new device. */
+		if (device->state == XenbusStateInitWait)
+			vos_connection_offer(c);
+		break;
+	case XenbusStateConnected:
+		if (device->state == XenbusStateInitialised && vos_connection_publish(c))
+			vos_primary_gone(device, "failed while connecting");
+		break;
+	case XenbusStateClosing:
+	case XenbusStateClosed:
+		if (device->state != XenbusStateClosed)
+			vos_primary_gone(device, "the domain closed its end");
+		break;
+	case XenbusStateUnknown:
+		if (device->state != XenbusStateClosed)
+			vos_primary_gone(device, "the domain is gone");
+		break;
+	default:
+		break;
+	}
+}
+
+static int vos_primary_probe(struct xenbus_device *device, const struct xenbus_device_id *id)
+{
+	struct vos_connection *c, *current_one;
+	unsigned int kind;
+	int err;
+
+	if (xenbus_scanf(XBT_NIL, device->nodename, VOS_KEY_KIND, "%u", &kind) != 1 ||
+	    (kind != VOS_DOMAIN_NETWORK && kind != VOS_DOMAIN_STORAGE)) {
+		xenbus_dev_fatal(device, -EINVAL, "kind missing or unknown");
+		return -EINVAL;
+	}
+	current_one = vos_connection_get(kind);
+	if (current_one) {
+		xenbus_dev_fatal(device, -EBUSY, "domain %u serves this kind already",
+				 current_one->domid);
+		vos_connection_put(current_one);
+		return -EBUSY;
+	}
+	c = vos_connection_alloc(device, kind);
+	if (!c)
+		return -ENOMEM;
+	c->generation = ++vos_connection_generations[kind];
+	dev_set_drvdata(&device->dev, c);
+	err = xenbus_printf(XBT_NIL, device->nodename, VOS_KEY_ABI, "%u", VOS_ABI_VERSION);
+	if (!err)
+		err = xenbus_printf(XBT_NIL, device->nodename, VOS_KEY_FEATURES, "%u",
+				    VOS_PRIMARY_FEATURES);
+	if (!err)
+		err = xenbus_switch_state(device, XenbusStateInitWait);
+	if (err) {
+		xenbus_dev_fatal(device, err, "writing the handshake");
+		vos_connection_put(c);
+	}
+	return err;
+}
+
+static void vos_primary_remove(struct xenbus_device *device)
+{
+	struct vos_connection *c = dev_get_drvdata(&device->dev);
+	int i;
+
+	vos_connection_fail(c, "its device was removed");
+	flush_work(&c->fail_work);
+	for (i = 0; i < VOS_REGION_COUNT; i++)
+		vos_memory_revoke(&c->region[i]);
+	vos_memory_revoke(&c->directory);
+	vos_memory_revoke(&c->root);
+	c->device = NULL;
+	vos_connection_put(c);
+}
+
+static const struct xenbus_device_id vos_primary_ids[] = {
+	{ VOS_XENBUS_TYPE },
+	{ "" }
+};
+
+static struct xenbus_driver vos_primary_driver = {
+	.name = "virtuos-primary",
+	.ids = vos_primary_ids,
+	.probe = vos_primary_probe,
+	.remove = vos_primary_remove,
+	.otherend_changed = vos_primary_otherend_changed,
+};
+
+static int __init vos_primary_init(void)
+{
+	if (!xen_domain())
+		return 0;
+	return xenbus_register_backend(&vos_primary_driver);
+}
+late_initcall(vos_primary_init);

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The primary driver, inside: connections to service domains, calls over the
+ * kernel lanes, objects. One file a subject:
+ *
+ *   memory.c       pages of ours, granted to a service domain
+ *   connection.c   xenbus back-end, regions, event channels, teardown
+ *   call.c         kernel lanes: submit a call, wait for its completion
+ *   object.c       object table: handles, readiness words
+ *   event.c        event queues: READY and WAKE events from the pollers
+ *   session.c      user sessions: prctl, mapping, lanes, limits
+ *   fdmap.c        fd -> handle, kept by hooks in fs/file.c
+ *   proxy_*.c      sockets whose stack is in the network domain
+ *   network.c      which network namespaces are attached
+ *   control.c      /dev/vos and debugfs: state, counters, attach
+ */
+#ifndef VIRTUOS_PRIMARY_H
+#define VIRTUOS_PRIMARY_H
+
+#include <linux/atomic.h>
+#include <linux/completion.h>
+#include <linux/interrupt.h>
+#include <linux/kref.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <xen/interface/xen.h>
+#include <xen/interface/event_channel.h>
+
+#include "../abi/virtuos.h"
+#include "../common/lane.h"
+
+struct xenbus_device;
+struct vos_object;
+struct vos_connection;
+struct vos_session;
+
+/* A call not answered within this is a protocol violation of the domain. */
+#define VOS_CALL_TIMEOUT	(20 * HZ)
+
+/* ------------------------------------------------------------ counters */
+
+/* Per connection, shown by debugfs and `vos stats`; never on a polled line. */
+enum vos_counter {
+	VOS_COUNT_KERNEL_CALLS,		/* requests on kernel lanes */
+	VOS_COUNT_KERNEL_SPINS,		/* of them, completed while spinning */
+	VOS_COUNT_KERNEL_SLEEPS,	/* of them, waited for asleep */
+	VOS_COUNT_DOORBELLS,		/* event-channel sends to pollers */
+	VOS_COUNT_INTERRUPTS,		/* event-channel interrupts received */
+	VOS_COUNT_EVENTS_READY,
+	VOS_COUNT_EVENTS_WAKE,
+	VOS_COUNT_BYTES_OUT,		/* copied into the arena */
+	VOS_COUNT_BYTES_IN,		/* copied out of the arena */
+	VOS_COUNT_REJECTED,		/* completions and events that made no sense */
+	VOS_COUNT_SESSIONS_OPENED,
+	VOS_COUNT_SESSIONS_CLOSED,
+	VOS_COUNT_USER_KICKS,		/* traps for a cold session */
+	VOS_COUNT_USER_WAITS,		/* traps to sleep for a completion */
+	VOS_COUNT_OBJECTS_OPENED,
+	VOS_COUNT_OBJECTS_CLOSED,
+	VOS_COUNTERS
+};
+
+/* --------------------------------------------------------- connections */
+
+enum vos_connection_state {
+	VOS_CONNECTION_HANDSHAKE,
+	VOS_CONNECTION_CONNECTED,
+	VOS_CONNECTION_FAILED,		/* reason is set; nothing more is sent */
+};
+
+/* A piece of memory of ours, granted page by page to the service domain. */
+struct vos_memory {
+	struct page **pages;
+	u32 *refs;			/* grant references; INVALID_GRANT_REF: none */
+	u32 count;
+	void *address;			/* contiguous kernel mapping */
+};
+
+/* Allocates zeroed pages, maps them, grants none. */
+int vos_memory_alloc(struct vos_memory *memory, u32 pages, gfp_t gfp);
+/* Grants pages first .. first+count-1 to domid. -ENOSPC: no references left. */
+int vos_memory_grant(struct vos_memory *memory, u32 first, u32 count, domid_t domid,
+		     bool readonly);
+/* Ends the grants the peer no longer uses; the pages stay ours. */
+void vos_memory_revoke(struct vos_memory *memory);
+/* Revokes the grants; frees at once or, while the peer still maps, later. */
+void vos_memory_free(struct vos_memory *memory);
+
+struct vos_kernel_lane {
+	spinlock_t lock;		/* producer side: position, slots */
+	struct vos_lane_position position;
+	struct vos_kernel_lane_c *c;
+	struct vos_kernel_lane_s *s;
+	u32 index;
+	u32 arm;			/* last value stored to c->control.arm; under lock */
+	u32 sleepers;			/* calls asleep; under lock */
+	struct vos_call *call[VOS_KERNEL_LANE_DEPTH];	/* outstanding, by entry */
+};
+
+struct vos_poller_link {
+	struct vos_connection *connection;
+	u32 index;
+	evtchn_port_t port;
+	int irq;
+	struct work_struct work;	/* drains the queue, softirq context */
+	u32 consumed;
+	const struct vos_event *queue;
+};
+
+struct vos_connection {
+	struct kref ref;
+	u32 kind;			/* VOS_DOMAIN_* */
+	u32 generation;
+	u32 features;
+	domid_t domid;
+	enum vos_connection_state state;	/* under lock; read with READ_ONCE */
+	char reason[128];		/* why it failed; under lock */
+	spinlock_t lock;
+	u32 spin_cycles;		/* longest useful spin of a process, TSC cycles */
+	u32 noop_ns;			/* measured at the handshake, median */
+	ktime_t connected_at;
+	struct xenbus_device *device;
+
+	u32 pollers;
+	u32 lanes;
+	struct vos_memory root;
+	struct vos_memory directory;
+	struct vos_memory region[VOS_REGION_COUNT];
+	struct vos_poller_link link[VOS_MAX_POLLERS];
+	struct vos_kernel_lane lane[VOS_MAX_KERNEL_LANES];
+	wait_queue_head_t lane_space;	/* for a free entry or arena pages */
+
+	spinlock_t arena_lock;
+	unsigned long *arena_map;	/* a bit per arena page in use */
+
+	spinlock_t object_lock;
+	struct vos_object __rcu **object;	/* VOS_MAX_OBJECTS, by index; RCU */
+	u32 object_next;		/* where the search for a free index goes on */
+	u32 object_count;
+	u32 object_generation;		/* last generation handed out */
+
+	struct mutex session_lock;
+	struct vos_session __rcu *session[VOS_MAX_SESSIONS];	/* by index; RCU */
+
+	struct work_struct fail_work;
+	struct work_struct free_work;
+	atomic64_t counter[VOS_COUNTERS];
+};
+
+static inline void vos_count(struct vos_connection *c, enum vos_counter which)
+{
+	atomic64_inc(&c->counter[which]);
+}
+
+static inline void vos_count_add(struct vos_connection *c, enum vos_counter which, u64 n)
+{
+	atomic64_add(n, &c->counter[which]);
+}
+
+/* The newest connection of a kind in any state, with a reference, or NULL. */
+struct vos_connection *vos_connection_newest(u32 kind);
+/* The connected connection of a kind, with a reference, or NULL. */
+struct vos_connection *vos_connection_get(u32 kind);
+/* Waits, interruptibly and bounded, for one: NULL when there is none in time. */
+struct vos_connection *vos_connection_wait(u32 kind, long timeout);
+void vos_connection_hold(struct vos_connection *c);
+void vos_connection_put(struct vos_connection *c);
+static inline bool vos_connection_usable(struct vos_connection *c)
+{
+	return READ_ONCE(c->state) == VOS_CONNECTION_CONNECTED;
+}
+
+/*
+ * The domain broke the protocol or died: everything outstanding ends with
+ * -ENETDOWN, every object's waiters are woken, sessions are marked dead. Any
+ * context. Only the first reason is kept.
+ */
+__printf(2, 3)
+void vos_connection_fail(struct vos_connection *c, const char *format, ...);
+
+/* --------------------------------------------------------------- calls */
+
+/*
+ * One call over a kernel lane. Typical use:
+ *
+ *	struct vos_call call;
+ *	err = vos_call_begin(&call, connection, VOS_OP_BIND, bytes);
+ *	if (err) return err;
+ *	call.request.handle = ...; memcpy(call.data, ...);
+ *	err = vos_call_run(&call);           // 0 or -ENETDOWN
+ *	if (!err) err = call.completion.res; // validate what you use of it
+ *	vos_call_end(&call);
+ *
+ * data is shared memory: the service may change it at any time. Read from it
+ * once. Calls don't wait for the outside world, so vos_call_run() is bounded
+ * by VOS_CALL_TIMEOUT and sleeps uninterruptibly; may sleep.
+ */
+struct vos_call {
+	struct vos_connection *connection;	/* a reference is held */
+	struct vos_request request;
+	struct vos_completion completion;	/* private copy */
+	void *data;			/* arena bytes reserved for this call, or NULL */
+	u32 bytes;			/* how many */
+	u32 first_page;			/* in the arena */
+	u32 entry;
+	u32 turn;
+	struct vos_kernel_lane *lane;
+	struct task_struct *waiter;	/* asleep: woken by the WAKE event */
+	bool done;			/* under lane->lock */
+};
+
+/*
+ * Reserves bytes (0..VOS_MAX_CALL_BYTES) of arena and sets op, len and
+ * arg.plain.data (the offset stands at the same place for every op). -ENETDOWN: the connection is gone;
+ * -EINTR: killed while waiting for arena space; -EMSGSIZE: too many bytes.
+ */
+int vos_call_begin(struct vos_call *call, struct vos_connection *c, u8 op, u32 bytes);
+int vos_call_run(struct vos_call *call);
+void vos_call_end(struct vos_call *call);
+
+/* A call without data: returns completion.res (clamped to int), or -errno. */
+int vos_call_simple(struct vos_connection *c, u8 op, u64 handle, u64 word0, u64 word1);
+
+/* The capabilities of current in the network namespace's owner: VOS_CAP_*. */
+u32 vos_current_caps(struct user_namespace *owner);
+/* current's identity, for VOS_OP_SOCKET. */
+void vos_current_credential(struct vos_credential *credential);
+
+/* A WAKE event for a kernel lane; event.c calls it. */
+void vos_call_wake(struct vos_connection *c, u32 lane);
+/* Everything outstanding ends with -ENETDOWN. */
+void vos_call_abort_all(struct vos_connection *c);
+/* Rings the poller's event channel if it sleeps. */
+void vos_poller_doorbell(struct vos_connection *c, u32 poller);
+
+/* ------------------------------------------------------------- objects */
+
+/* An object as the primary sees it; embedded in its owner (a proxy sock). */
+struct vos_object {
+	struct vos_connection *connection;	/* a reference is held */
+	u64 handle;
+	u32 index;
+	u32 kind;			/* VOS_KIND_*, goes to the fd map */
+	/*
+	 * A READY event, or the connection failed (mask EPOLLERR | EPOLLHUP |
+	 * EPOLLIN | EPOLLOUT). Softirq context, under RCU; must not sleep.
+	 */
+	void (*ready)(struct vos_object *object, __poll_t mask);
+	spinlock_t arm_lock;
+	u32 arm;			/* last value stored to the interest word */
+};
+
+/*
+ * Takes a free index and a new generation and makes the object visible to
+ * events. -ENFILE: the table is full. The owner must outlive
+ * vos_object_remove() by an RCU grace period.
+ */
+int vos_object_add(struct vos_object *object, struct vos_connection *c, u32 kind,
+		   void (*ready)(struct vos_object *object, __poll_t mask));
+/* Removes it from the table and drops the connection. Does not tell the service. */
+void vos_object_remove(struct vos_object *object);
+/* The readiness word, filtered; EPOLLERR|EPOLLHUP|... once the connection failed. */
+__poll_t vos_object_mask(struct vos_object *object);
+/* Asks for one READY event, full barrier, then the readiness word. */
+__poll_t vos_object_arm(struct vos_object *object);
+/* The pending error published beside EPOLLERR, as a positive errno, or 0. */
+int vos_object_error(struct vos_object *object);
+/* A READY event; event.c calls it. */
+void vos_object_event(struct vos_connection *c, u32 index, u64 handle, u16 mask);
+void vos_object_fail_all(struct vos_connection *c);
+
+/* -------------------------------------------------------------- events */
+
+irqreturn_t vos_event_interrupt(int irq, void *link);
+void vos_event_work(struct work_struct *work);
+/* A WAKE event for a user session; session.c. */
+void vos_session_wake(struct vos_connection *c, u32 session, u32 lane);
+/* All sessions of a failed connection die: their processes trap from now on. */
+void vos_session_fail_all(struct vos_connection *c);
+
+/* ------------------------------------------------------------- network */
+
+/*
+ * A network namespace that is attached has no stack of its own: its sockets
+ * live in the network domain. 0 if it is attached already; -EOPNOTSUPP:
+ * another namespace is; -ENOTCONN: no network domain is connected.
+ */
+int vos_network_attach(struct net *net);
+void vos_network_detach(struct net *net);
+bool vos_network_attached(const struct net *net);
+bool vos_network_attached_any(void);
+
+/* The object behind a file if it is a proxy socket of ours, else NULL. No reference. */
+struct vos_object *vos_proxy_object(struct file *file);
+
+#endif /* VIRTUOS_PRIMARY_H */

@@ -1,0 +1,514 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Proxy sockets: creation and release, names, connecting and accepting.
+ */
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/in.h>
+#include <linux/init.h>
+#include <linux/netlink.h>
+#include <linux/sched/signal.h>
+#include <linux/virtuos/net.h>
+#include <net/net_namespace.h>
+#include <net/sock.h>
+
+#include "proxy.h"
+
+static struct proto vos_proxy_proto = {
+	.name		= "VIRTUOS",
+	.owner		= THIS_MODULE,
+	.obj_size	= sizeof(struct vos_proxy),
+};
+
+static const struct proto_ops vos_proxy_ops;
+
+/* A call whose only argument is one word. */
+static int vos_proxy_simple(struct vos_proxy *proxy, u8 op, u64 word, enum vos_proxy_use use)
+{
+	struct vos_connection *c = proxy->object.connection;
+	int err;
+
+	err = vos_call_simple(c, op, proxy->object.handle, word, 0);
+	if (err == -ENETDOWN && !vos_connection_usable(c))
+		return vos_proxy_failure(proxy, use);
+	return vos_proxy_result(c, err, 0);
+}
+
+/* A call that carries an address there. */
+static int vos_proxy_address_call(struct vos_proxy *proxy, u8 op, struct sockaddr *address,
+				  int length, enum vos_proxy_use use)
+{
+	struct vos_connection *c = proxy->object.connection;
+	struct vos_call call;
+	int err;
+
+	if (length < 0 || length > VOS_MAX_ADDRESS)
+		return -EINVAL;
+	err = vos_call_begin(&call, c, op, length);
+	if (err)
+		return vos_proxy_call_error(proxy, err, use);
+	call.request.handle = proxy->object.handle;
+	call.request.arg.plain.caps = vos_current_caps(sock_net(&proxy->sk)->user_ns);
+	if (length)
+		memcpy(call.data, address, length);
+	err = vos_call_run(&call);
+	if (err)
+		err = vos_proxy_call_error(proxy, err, use);
+	else
+		err = vos_proxy_result(c, call.completion.res, 0);
+	vos_call_end(&call);
+	return err;
+}
+
+/* ------------------------------------------------- creation and release */
+
+static struct vos_proxy *vos_proxy_alloc(struct net *net, int family, int type, int protocol)
+{
+	struct vos_proxy *proxy;
+	struct sock *sk;
+
+	sk = sk_alloc(net, VOS_PROXY_FAMILY, GFP_KERNEL, &vos_proxy_proto, 0);
+	if (!sk)
+		return NULL;
+	sock_init_data(NULL, sk);
+	/* READY events look at it until a grace period after its removal. */
+	sock_set_flag(sk, SOCK_RCU_FREE);
+	sk->sk_type = type;
+	sk->sk_protocol = protocol;
+	proxy = vos_proxy(sk);
+	proxy->family = family;
+	return proxy;
+}
+
+/* What the shim may do without a trap: netlink asks for the sender's capabilities. */
+static u32 vos_proxy_kind(const struct vos_proxy *proxy)
+{
+	if (proxy->family != AF_INET && proxy->family != AF_INET6)
+		return 0;
+	switch (proxy->sk.sk_type) {
+	case SOCK_STREAM:
+		return VOS_KIND_STREAM;
+	case SOCK_DGRAM:
+		return VOS_KIND_DATAGRAM;
+	}
+	return 0;
+}
+
+/* Drops a proxy that no socket has seen. */
+static void vos_proxy_discard(struct vos_proxy *proxy)
+{
+	vos_object_remove(&proxy->object);
+	sock_put(&proxy->sk);
+}
+
+static void vos_proxy_adopt(struct vos_proxy *proxy, struct socket *sock)
+{
+	sock->ops = &vos_proxy_ops;
+	set_bit(SOCK_CUSTOM_SOCKOPT, &sock->flags);
+	sock_graft(&proxy->sk, sock);
+	/* Last: who sees the flag finds the sock. */
+	smp_mb__before_atomic();
+	set_bit(SOCK_PROXIED, &sock->flags);
+}
+
+/* Makes the object in the network domain. */
+static int vos_proxy_open(struct vos_proxy *proxy, int protocol)
+{
+	struct vos_connection *c = proxy->object.connection;
+	struct vos_call call;
+	int err;
+
+	err = vos_call_begin(&call, c, VOS_OP_SOCKET, sizeof(struct vos_credential));
+	if (err)
+		return err;
+	call.request.handle = proxy->object.handle;
+	call.request.arg.socket.family = proxy->family;
+	call.request.arg.socket.type = proxy->sk.sk_type;
+	call.request.arg.socket.protocol = protocol;
+	call.request.arg.socket.caps = vos_current_caps(sock_net(&proxy->sk)->user_ns);
+	vos_current_credential(call.data);
+	err = vos_call_run(&call);
+	if (!err)
+		err = vos_proxy_result(c, call.completion.res, 0);
+	vos_call_end(&call);
+	return err;
+}
+
+/* VOS_SOCKET_LOCAL, 0: proxied, or why neither is right. */
+static int vos_proxy_admit(int family, int type, int protocol)
+{
+	switch (family) {
+	case AF_INET:
+	case AF_INET6:
+		if (type != SOCK_STREAM && type != SOCK_DGRAM && type != SOCK_RAW)
+			return -ESOCKTNOSUPPORT;
+		return 0;
+	case AF_NETLINK:
+		if (type != SOCK_RAW && type != SOCK_DGRAM)
+			return -ESOCKTNOSUPPORT;
+		switch (protocol) {
+		case NETLINK_ROUTE:
+		case NETLINK_SOCK_DIAG:
+			return 0;
+		case NETLINK_USERSOCK:
+		case NETLINK_SELINUX:
+		case NETLINK_AUDIT:
+		case NETLINK_CONNECTOR:
+		case NETLINK_KOBJECT_UEVENT:
+		case NETLINK_GENERIC:
+		case NETLINK_SCSITRANSPORT:
+		case NETLINK_CRYPTO:
+			return VOS_SOCKET_LOCAL;
+		}
+		/* A firewall set up on the empty local stack would do nothing. */
+		return -EPROTONOSUPPORT;
+	case AF_UNIX:
+	case AF_ALG:
+	case AF_VSOCK:
+	case AF_BLUETOOTH:
+	case AF_NFC:
+		return VOS_SOCKET_LOCAL;
+	}
+	return -EAFNOSUPPORT;
+}
+
+static int vos_default_protocol(int family, int type)
+{
+	if (family == AF_NETLINK)
+		return 0;
+	return type == SOCK_STREAM ? IPPROTO_TCP : type == SOCK_DGRAM ? IPPROTO_UDP : 0;
+}
+
+struct vos_connection *vos_proxy_domain(void)
+{
+	struct vos_connection *c = vos_connection_get(VOS_DOMAIN_NETWORK);
+
+	if (likely(c))
+		return c;
+	c = vos_connection_wait(VOS_DOMAIN_NETWORK, VOS_NETWORK_WAIT);
+	if (c)
+		return c;
+	return ERR_PTR(signal_pending(current) ? -ERESTARTSYS : -ENETDOWN);
+}
+
+int __vos_socket_create(struct net *net, struct socket *sock, int family, int protocol)
+{
+	struct vos_connection *c;
+	struct vos_proxy *proxy;
+	int err;
+
+	if (!vos_network_attached(net))
+		return VOS_SOCKET_LOCAL;
+	err = vos_proxy_admit(family, sock->type, protocol);
+	if (err)
+		return err;
+	c = vos_proxy_domain();
+	if (IS_ERR(c))
+		return PTR_ERR(c);
+	proxy = vos_proxy_alloc(net, family, sock->type,
+				protocol ?: vos_default_protocol(family, sock->type));
+	if (!proxy) {
+		vos_connection_put(c);
+		return -ENOBUFS;
+	}
+	err = vos_object_add(&proxy->object, c, vos_proxy_kind(proxy), vos_proxy_ready);
+	vos_connection_put(c);
+	if (err) {
+		sock_put(&proxy->sk);
+		return err;
+	}
+	err = vos_proxy_open(proxy, protocol);
+	if (err) {
+		vos_proxy_discard(proxy);
+		return err;
+	}
+	vos_proxy_adopt(proxy, sock);
+	return 0;
+}
+
+static int vos_proxy_release(struct socket *sock)
+{
+	struct sock *sk = sock->sk;
+	struct vos_proxy *proxy;
+	struct vos_proxy *spare;
+
+	/* An accept that failed. */
+	if (!sk)
+		return 0;
+	proxy = vos_proxy(sk);
+	sock_orphan(sk);
+	sock->sk = NULL;
+	spare = xchg(&proxy->spare, NULL);
+	if (spare)
+		vos_proxy_discard(spare);
+	/* close() can't fail usefully; a domain that is gone has closed it. */
+	if (vos_connection_usable(proxy->object.connection))
+		vos_call_simple(proxy->object.connection, VOS_OP_RELEASE, proxy->object.handle, 0,
+				0);
+	vos_proxy_discard(proxy);
+	return 0;
+}
+
+struct vos_object *vos_proxy_object(struct file *file)
+{
+	struct socket *sock = sock_from_file(file);
+	struct vos_proxy *proxy;
+
+	if (!sock || !vos_socket_proxied(sock))
+		return NULL;
+	proxy = vos_proxy(sock->sk);
+	return proxy->object.kind ? &proxy->object : NULL;
+}
+
+void __vos_file_changed(struct file *file)
+{
+	struct socket *sock = sock_from_file(file);
+	struct vos_object_interest *table;
+	struct vos_object *object;
+	struct vos_proxy *proxy;
+	unsigned long flags;
+	u32 word;
+
+	if (!sock || !vos_socket_proxied(sock))
+		return;
+	proxy = vos_proxy(sock->sk);
+	object = &proxy->object;
+	table = object->connection->region[VOS_REGION_INTEREST].address;
+
+	/* The lock orders writers; each stores what it reads under it. */
+	spin_lock_irqsave(&object->arm_lock, flags);
+	word = READ_ONCE(file->f_flags) & O_NONBLOCK ? VOS_INTEREST_NONBLOCK : 0;
+	vos_store(&table[object->index].flags, word);
+	spin_unlock_irqrestore(&object->arm_lock, flags);
+
+	if ((READ_ONCE(file->f_flags) & FASYNC) || file_f_owner(file)) {
+		WRITE_ONCE(proxy->signals, true);
+		vos_object_arm(object);
+	}
+}
+
+/* --------------------------------------------------- names and shutdown */
+
+static int vos_proxy_bind(struct socket *sock, struct sockaddr *address, int length)
+{
+	struct vos_proxy *proxy = vos_proxy(sock->sk);
+	int err;
+
+	err = vos_proxy_address_call(proxy, VOS_OP_BIND, address, length, VOS_USE_OTHER);
+	if (!err)
+		proxy->bound = true;
+	return err;
+}
+
+static int vos_proxy_getname(struct socket *sock, struct sockaddr *address, int peer)
+{
+	struct vos_proxy *proxy = vos_proxy(sock->sk);
+	struct vos_connection *c = proxy->object.connection;
+	struct vos_call call;
+	int err;
+
+	/* 2: who was accepted, even if it is gone again. */
+	if (peer == 2 && proxy->peer_len) {
+		memcpy(address, &proxy->peer, proxy->peer_len);
+		return proxy->peer_len;
+	}
+	err = vos_call_begin(&call, c, VOS_OP_GETNAME, VOS_MAX_ADDRESS);
+	if (err)
+		return vos_proxy_call_error(proxy, err, peer ? VOS_USE_PEER : VOS_USE_OTHER);
+	call.request.handle = proxy->object.handle;
+	call.request.arg.plain.word[0] = !!peer;
+	err = vos_call_run(&call);
+	if (err) {
+		err = vos_proxy_call_error(proxy, err, peer ? VOS_USE_PEER : VOS_USE_OTHER);
+	} else {
+		err = vos_proxy_result(c, call.completion.res, VOS_MAX_ADDRESS);
+		if (err > 0)
+			memcpy(address, call.data, err);
+	}
+	vos_call_end(&call);
+	return err;
+}
+
+static int vos_proxy_shutdown(struct socket *sock, int how)
+{
+	return vos_proxy_simple(vos_proxy(sock->sk), VOS_OP_SHUTDOWN, how, VOS_USE_PEER);
+}
+
+/* ------------------------------------------------ connecting, accepting */
+
+/*
+ * The state machine is the domain's own inet_stream_connect(), always called
+ * non-blocking: EINPROGRESS first, EALREADY while it goes on, then once how it
+ * ended. Asking again after a wake-up, or after a signal, is therefore right.
+ */
+static int vos_proxy_connect(struct socket *sock, struct sockaddr *address, int length, int flags)
+{
+	struct vos_proxy *proxy = vos_proxy(sock->sk);
+	struct vos_patience patience = {
+		.events = EPOLLOUT | EPOLLIN,
+		.timeo = sock_sndtimeo(sock->sk, flags & O_NONBLOCK),
+	};
+	bool disconnect;
+	int first = 0;
+	int err;
+
+	if (length < (int)sizeof(address->sa_family))
+		return -EINVAL;
+	disconnect = address->sa_family == AF_UNSPEC;
+	for (;;) {
+		err = vos_proxy_address_call(proxy, VOS_OP_CONNECT, address, length,
+					     VOS_USE_OTHER);
+		if (err != -EINPROGRESS && err != -EALREADY)
+			break;
+		if (!first)
+			first = err;
+		WRITE_ONCE(proxy->state, VOS_PROXY_CONNECTING);
+		err = vos_proxy_wait(proxy, &patience, NULL);
+		if (err)
+			return err == -EAGAIN ? first : err;
+	}
+	/* Another thread that waited too was told first. */
+	if (err == -EISCONN && patience.waited)
+		err = 0;
+	if (!err)
+		WRITE_ONCE(proxy->state, disconnect ? VOS_PROXY_IDLE : VOS_PROXY_CONNECTED);
+	else if (err == -EISCONN)
+		vos_proxy_established(proxy);
+	else
+		vos_proxy_connect_failed(proxy);
+	return err;
+}
+
+static int vos_proxy_listen(struct socket *sock, int backlog)
+{
+	struct vos_proxy *proxy = vos_proxy(sock->sk);
+	int err;
+
+	/* The domain's somaxconn is the limit; a negative backlog means that. */
+	err = vos_proxy_simple(proxy, VOS_OP_LISTEN, (u32)backlog, VOS_USE_OTHER);
+	if (!err)
+		WRITE_ONCE(proxy->state, VOS_PROXY_LISTENING);
+	return err;
+}
+
+/* A proxy with a handle, for a connection about to be accepted. */
+static struct vos_proxy *vos_proxy_spare(struct vos_proxy *listener)
+{
+	struct vos_proxy *fresh = xchg(&listener->spare, NULL);
+	int err;
+
+	if (fresh)
+		return fresh;
+	fresh = vos_proxy_alloc(sock_net(&listener->sk), listener->family,
+				listener->sk.sk_type, listener->sk.sk_protocol);
+	if (!fresh)
+		return ERR_PTR(-ENOBUFS);
+	err = vos_object_add(&fresh->object, listener->object.connection,
+			     listener->object.kind, vos_proxy_ready);
+	if (err) {
+		sock_put(&fresh->sk);
+		return ERR_PTR(vos_proxy_call_error(listener, err, VOS_USE_OTHER));
+	}
+	return fresh;
+}
+
+static int vos_proxy_accept_once(struct vos_proxy *listener, struct vos_proxy *fresh,
+				 __poll_t *mask)
+{
+	struct vos_connection *c = listener->object.connection;
+	struct vos_call call;
+	int err;
+
+	err = vos_call_begin(&call, c, VOS_OP_ACCEPT, VOS_MAX_ADDRESS);
+	if (err)
+		return vos_proxy_call_error(listener, err, VOS_USE_OTHER);
+	call.request.handle = listener->object.handle;
+	call.request.arg.plain.caps = vos_current_caps(sock_net(&listener->sk)->user_ns);
+	call.request.arg.plain.word[0] = fresh->object.handle;
+	err = vos_call_run(&call);
+	if (err) {
+		err = vos_proxy_call_error(listener, err, VOS_USE_OTHER);
+	} else {
+		err = vos_proxy_result(c, call.completion.res, VOS_MAX_ADDRESS);
+		*mask = (__force __poll_t)call.completion.pollmask;
+		if (err >= 0) {
+			memcpy(&fresh->peer, call.data, err);
+			fresh->peer_len = err;
+			err = 0;
+		}
+	}
+	vos_call_end(&call);
+	return err;
+}
+
+static int vos_proxy_accept(struct socket *sock, struct socket *newsock,
+			    struct proto_accept_arg *arg)
+{
+	struct sock *sk = sock->sk;
+	struct vos_proxy *listener = vos_proxy(sk);
+	struct vos_patience patience = {
+		.events = EPOLLIN,
+		.exclusive = true,
+		.timeo = sock_rcvtimeo(sk, arg->flags & O_NONBLOCK),
+	};
+	struct vos_proxy *fresh;
+	__poll_t mask = 0;
+	int err;
+
+	fresh = vos_proxy_spare(listener);
+	if (IS_ERR(fresh))
+		return PTR_ERR(fresh);
+	for (;;) {
+		err = vos_proxy_accept_once(listener, fresh, &mask);
+		if (err != -EAGAIN)
+			break;
+		err = vos_proxy_wait(listener, &patience, NULL);
+		if (err)
+			break;
+	}
+	if (err) {
+		/* Its handle means nothing to the domain yet: keep it. */
+		if (cmpxchg(&listener->spare, NULL, fresh))
+			vos_proxy_discard(fresh);
+		return err;
+	}
+	vos_proxy_pass_on(listener, &patience, mask);
+	arg->is_empty = !(mask & EPOLLIN);
+	fresh->sk.sk_rcvtimeo = sk->sk_rcvtimeo;
+	fresh->sk.sk_sndtimeo = sk->sk_sndtimeo;
+	WRITE_ONCE(fresh->sk.sk_rcvlowat, READ_ONCE(sk->sk_rcvlowat));
+	WRITE_ONCE(fresh->state, VOS_PROXY_CONNECTED);
+	vos_proxy_adopt(fresh, newsock);
+	newsock->state = SS_CONNECTED;
+	/* Its file was made before it had an object. */
+	if (newsock->file)
+		__vos_file_changed(newsock->file);
+	return 0;
+}
+
+static const struct proto_ops vos_proxy_ops = {
+	.family		= VOS_PROXY_FAMILY,
+	.owner		= THIS_MODULE,
+	.release	= vos_proxy_release,
+	.bind		= vos_proxy_bind,
+	.connect	= vos_proxy_connect,
+	.socketpair	= sock_no_socketpair,
+	.accept		= vos_proxy_accept,
+	.getname	= vos_proxy_getname,
+	.poll		= vos_proxy_poll,
+	.ioctl		= vos_proxy_ioctl,
+	.gettstamp	= vos_proxy_gettstamp,
+	.listen		= vos_proxy_listen,
+	.shutdown	= vos_proxy_shutdown,
+	.setsockopt	= vos_proxy_setsockopt,
+	.sendmsg	= vos_proxy_sendmsg,
+	.recvmsg	= vos_proxy_recvmsg,
+	.mmap		= sock_no_mmap,
+};
+
+static int __init vos_proxy_init(void)
+{
+	return proto_register(&vos_proxy_proto, 1);
+}
+subsys_initcall(vos_proxy_init);
