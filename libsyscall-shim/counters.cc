@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstddef>
+
+#include "libsyscall-shim/include/virtuos/shim.h"
+#include "libsyscall-shim/session.h"
+
+namespace {
+
+using vos::shim::kTrapReasons;
+using vos::shim::Lane;
+using vos::shim::Session;
+using vos::shim::state;
+using vos::shim::TrapReason;
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+
+std::uint64_t Traps(TrapReason reason) {
+  return state->traps[static_cast<std::size_t>(reason)].load(kRelaxed);
+}
+
+}  // namespace
+
+extern "C" [[gnu::visibility("default")]] void vos_shim_counters(
+    struct vos_shim_counters* counters) {
+  *counters = {};
+  if (state == nullptr) return;
+  counters->sessions = state->sessions.load(kRelaxed);
+  for (std::uint64_t i = 0; i < counters->sessions; ++i) {
+    const Session& session = state->session[i];
+    for (const Lane& lane : session.lane) {
+      counters->fast += lane.calls.load(kRelaxed);
+      counters->doorbells += lane.doorbells.load(kRelaxed);
+    }
+  }
+  counters->fast_continued = state->fast_continued.load(kRelaxed);
+  counters->kicks = state->kicks.load(kRelaxed);
+  counters->waits = state->waits.load(kRelaxed);
+  counters->session_refusals = state->refusals.load(kRelaxed);
+  counters->lanes = state->lanes.load(kRelaxed);
+  counters->lanes_reclaimed = state->lanes_reclaimed.load(kRelaxed);
+  counters->trap_no_session = Traps(TrapReason::kNoSession);
+  counters->trap_suspended = Traps(TrapReason::kSuspended);
+  counters->trap_arguments = Traps(TrapReason::kArguments);
+  counters->trap_size = Traps(TrapReason::kSize);
+  counters->trap_fault = Traps(TrapReason::kFault);
+  counters->trap_busy = Traps(TrapReason::kBusy);
+  counters->trap_no_lane = Traps(TrapReason::kNoLane);
+  counters->trap_would_block = Traps(TrapReason::kWouldBlock);
+  counters->trap_signal = Traps(TrapReason::kSignal);
+  counters->trap_service = Traps(TrapReason::kService);
+  counters->trap_lost = Traps(TrapReason::kLost);
+}

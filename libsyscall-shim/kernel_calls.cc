@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "libsyscall-shim/kernel_calls.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "kernel/virtuos/abi/virtuos.h"
+
+namespace vos::shim {
+namespace {
+
+// The kernel's own idea of a signal set.
+constexpr std::size_t kSignalSetBytes = 8;
+// More than /proc/thread-self/status ever has before and including its Seccomp line.
+constexpr std::size_t kStatusBytes = 4096;
+
+template <typename... Arguments>
+long RawCall(long number, Arguments... arguments) {
+  static_assert(sizeof...(arguments) <= 6);
+  long values[6] = {(long)arguments...};
+  register long r10 asm("r10") = values[3];
+  register long r8 asm("r8") = values[4];
+  register long r9 asm("r9") = values[5];
+  long result;
+  asm volatile("syscall"
+               : "=a"(result)
+               : "0"(number), "D"(values[0]), "S"(values[1]), "d"(values[2]), "r"(r10), "r"(r8),
+                 "r"(r9)
+               : "rcx", "r11", "memory");
+  return result;
+}
+
+template <typename... Arguments>
+ssize_t CallWithErrno(long number, Arguments... arguments) {
+  const long result = RawCall(number, arguments...);
+  if (result >= 0) return result;
+  errno = static_cast<int>(-result);
+  return -1;
+}
+
+long Virtuos(unsigned long operation, unsigned long argument) {
+  return RawCall(SYS_prctl, static_cast<long>(PR_VIRTUOS), operation, argument, 0L, 0L);
+}
+
+int ThreadId() { return static_cast<int>(RawCall(SYS_gettid)); }
+int ProcessId() { return static_cast<int>(RawCall(SYS_getpid)); }
+
+// tkill, not tgkill: a task that shares memory but is no thread of this process counts too.
+bool ThreadExists(int thread_id) { return RawCall(SYS_tkill, thread_id, 0) != -ESRCH; }
+
+bool OnSignalStack() {
+  stack_t stack{};
+  return RawCall(SYS_sigaltstack, static_cast<stack_t*>(nullptr), &stack) != 0 ||
+         (stack.ss_flags & SS_ONSTACK) != 0;
+}
+
+int SocketDomain(int fd) {
+  int domain = 0;
+  socklen_t length = sizeof(domain);
+  const long result = RawCall(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &length);
+  return result < 0 ? static_cast<int>(result) : domain;
+}
+
+bool HasSeccompFilter() {
+  const long fd = RawCall(SYS_openat, AT_FDCWD, "/proc/thread-self/status", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return true;
+  char status[kStatusBytes + 1];
+  const long bytes = RawCall(SYS_read, fd, status, kStatusBytes);
+  RawCall(SYS_close, fd);
+  if (bytes <= 0) return true;
+  status[bytes] = '\0';
+  const char* const line = std::strstr(status, "\nSeccomp:\t");
+  return line == nullptr || line[std::strlen("\nSeccomp:\t")] != '0';
+}
+
+ssize_t RawRead(int fd, void* data, size_t bytes) {
+  return CallWithErrno(SYS_read, fd, data, bytes);
+}
+ssize_t RawWrite(int fd, const void* data, size_t bytes) {
+  return CallWithErrno(SYS_write, fd, data, bytes);
+}
+ssize_t RawReadv(int fd, const iovec* vector, int count) {
+  return CallWithErrno(SYS_readv, fd, vector, count);
+}
+ssize_t RawWritev(int fd, const iovec* vector, int count) {
+  return CallWithErrno(SYS_writev, fd, vector, count);
+}
+ssize_t RawRecvfrom(int fd, void* data, size_t bytes, int flags, sockaddr* address,
+                    socklen_t* length) {
+  return CallWithErrno(SYS_recvfrom, fd, data, bytes, flags, address, length);
+}
+ssize_t RawRecv(int fd, void* data, size_t bytes, int flags) {
+  return RawRecvfrom(fd, data, bytes, flags, nullptr, nullptr);
+}
+ssize_t RawRecvmsg(int fd, msghdr* message, int flags) {
+  return CallWithErrno(SYS_recvmsg, fd, message, flags);
+}
+ssize_t RawSendto(int fd, const void* data, size_t bytes, int flags, const sockaddr* address,
+                  socklen_t length) {
+  return CallWithErrno(SYS_sendto, fd, data, bytes, flags, address, length);
+}
+ssize_t RawSend(int fd, const void* data, size_t bytes, int flags) {
+  return RawSendto(fd, data, bytes, flags, nullptr, 0);
+}
+ssize_t RawSendmsg(int fd, const msghdr* message, int flags) {
+  return CallWithErrno(SYS_sendmsg, fd, message, flags);
+}
+
+template <typename Function>
+void Resolve(Function*& function, const char* name) {
+  if (void* const symbol = dlsym(RTLD_NEXT, name)) function = reinterpret_cast<Function*>(symbol);
+}
+
+}  // namespace
+
+constinit Kernel kernel = {
+    .virtuos = Virtuos,
+    .thread_id = ThreadId,
+    .process_id = ProcessId,
+    .thread_exists = ThreadExists,
+    .on_signal_stack = OnSignalStack,
+    .socket_domain = SocketDomain,
+    .has_seccomp_filter = HasSeccompFilter,
+};
+
+constinit NextFunctions next = {
+    .read = RawRead,
+    .write = RawWrite,
+    .readv = RawReadv,
+    .writev = RawWritev,
+    .recv = RawRecv,
+    .recvfrom = RawRecvfrom,
+    .recvmsg = RawRecvmsg,
+    .send = RawSend,
+    .sendto = RawSendto,
+    .sendmsg = RawSendmsg,
+};
+
+void ResolveNextFunctions() {
+  Resolve(next.read, "read");
+  Resolve(next.write, "write");
+  Resolve(next.readv, "readv");
+  Resolve(next.writev, "writev");
+  Resolve(next.recv, "recv");
+  Resolve(next.recvfrom, "recvfrom");
+  Resolve(next.recvmsg, "recvmsg");
+  Resolve(next.send, "send");
+  Resolve(next.sendto, "sendto");
+  Resolve(next.sendmsg, "sendmsg");
+}
+
+SignalBlock::SignalBlock() {
+  const std::uint64_t all = ~0ull;
+  RawCall(SYS_rt_sigprocmask, SIG_BLOCK, &all, &previous_, kSignalSetBytes);
+}
+
+SignalBlock::~SignalBlock() {
+  RawCall(SYS_rt_sigprocmask, SIG_SETMASK, &previous_, static_cast<void*>(nullptr),
+          kSignalSetBytes);
+}
+
+void* MapForkWipedMemory(std::size_t bytes) {
+  const long address = RawCall(SYS_mmap, static_cast<void*>(nullptr), bytes, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (address < 0) return nullptr;
+  void* const memory = reinterpret_cast<void*>(address);
+  if (RawCall(SYS_madvise, memory, bytes, MADV_WIPEONFORK) == 0) return memory;
+  RawCall(SYS_munmap, memory, bytes);
+  return nullptr;
+}
+
+bool MapZeroedMemoryAt(void* address, std::size_t bytes) {
+  const long result =
+      RawCall(SYS_mmap, address, bytes, PROT_READ | PROT_WRITE,
+              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+  return result == reinterpret_cast<long>(address);
+}
+
+}  // namespace vos::shim

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "libsyscall-shim/session.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+
+#include "libsyscall-shim/copy.h"
+#include "libsyscall-shim/kernel_calls.h"
+
+namespace vos::shim {
+
+constinit State* state = nullptr;
+
+constinit thread_local ThreadLane thread_lane = {
+    .epoch = kNoEpoch,
+    .ticket = 0,
+    .lane = nullptr,
+    .c = nullptr,
+    .s = nullptr,
+    .chunk = nullptr,
+    .index = 0,
+    .busy_traps = 0,
+    .lane_wait = 0,
+    .lane_backoff = 0,
+    .calls_to_sample = kCallsPerSample,
+    .sample_interval = kCallsPerSample,
+    .fork_base = nullptr,
+};
+
+namespace {
+
+// In ordinary memory: a child goes on counting where its parent was.
+constinit std::atomic<std::uint64_t> last_ticket{0};
+
+// The kernel will not answer otherwise however often it is asked.
+bool IsFinal(long error) {
+  switch (-error) {
+    case EINVAL:  // a kernel without VirtuOS, too
+    case ENOSYS:
+    case EPERM:
+    case EACCES:
+    case EOPNOTSUPP:
+    case EPROTONOSUPPORT:
+    case EPROTO:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool IsUsable(const vos_session_header& header) {
+  return header.magic == VOS_MAGIC && header.abi_version == VOS_ABI_VERSION &&
+         header.user_lane_depth == VOS_USER_LANE_DEPTH &&
+         header.fdmap_entries <= VOS_FDMAP_ENTRIES && header.chunk_bytes >= VOS_PAGE_SIZE &&
+         header.chunk_bytes <= VOS_USER_CHUNK_PAGES * VOS_PAGE_SIZE && header.extents >= 1 &&
+         header.extents <= VOS_MAX_EXTENTS;
+}
+
+// 0, or -errno.
+long Enter(Session& session) {
+  if (kernel.has_seccomp_filter()) return -EPERM;
+  vos_enter enter{};
+  enter.abi_version = VOS_ABI_VERSION;
+  enter.domain = VOS_DOMAIN_NETWORK;
+  long error = kernel.virtuos(VOS_CALL_ENTER, reinterpret_cast<unsigned long>(&enter));
+  if (error < 0) return error;
+  vos_copy_range range{};
+  range.start = reinterpret_cast<std::uint64_t>(vos_copy_start);
+  range.end = reinterpret_cast<std::uint64_t>(vos_copy_end);
+  range.abort = reinterpret_cast<std::uint64_t>(vos_copy_abort);
+  error = kernel.virtuos(VOS_CALL_COPY_RANGE, reinterpret_cast<unsigned long>(&range));
+  // Without it a bad pointer would kill the program.
+  if (error < 0) return -EPERM;
+
+  session.base = reinterpret_cast<std::byte*>(enter.base);
+  const vos_session_header& header = *HeaderOf(session.base);
+  if (!IsUsable(header)) return -EPROTO;
+  session.fdmap_entries = header.fdmap_entries;
+  session.chunk_bytes = header.chunk_bytes;
+  const std::uint32_t extents = header.extents;
+  session.extents.store(extents, std::memory_order_relaxed);
+  const std::uint32_t lanes = extents * VOS_EXTENT_LANES;
+  session.free_lanes.store(~0ull >> (64 - lanes), std::memory_order_relaxed);
+  session.epoch = NextTicket();
+  return 0;
+}
+
+std::uint32_t TrapsBeforeAttempt() {
+  const std::uint32_t failures = state->failures.load(std::memory_order_relaxed);
+  if (failures == 0 && state->sessions.load(std::memory_order_relaxed) == 0) {
+    return kTrapsBeforeSession;
+  }
+  return kTrapsBeforeRetry << 2 * (std::max(failures, 1u) - 1);
+}
+
+// Under state->entering, with signals blocked.
+void AttemptSession() {
+  // A child of vfork() runs in its parent's memory; a session here would be its parent's.
+  const int process_id = kernel.process_id();
+  int known = 0;
+  if (!state->process_id.compare_exchange_strong(known, process_id, std::memory_order_relaxed) &&
+      known != process_id) {
+    return;
+  }
+  Session* const old = state->current.load(std::memory_order_relaxed);
+  if (old != nullptr && __atomic_load_n(&HeaderOf(old->base)->dead, __ATOMIC_RELAXED) == 0) return;
+  state->score.store(0, std::memory_order_relaxed);
+
+  const std::uint32_t index = state->sessions.load(std::memory_order_relaxed);
+  if (index == kMaxSessions) {
+    state->refused.store(true, std::memory_order_relaxed);
+    return;
+  }
+  Session& session = state->session[index];
+  const long error = Enter(session);
+  if (error < 0) {
+    state->refusals.fetch_add(1, std::memory_order_relaxed);
+    const std::uint32_t failures = state->failures.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (IsFinal(error) || failures >= kMaxEnterFailures) {
+      state->refused.store(true, std::memory_order_relaxed);
+    }
+    return;
+  }
+  state->failures.store(0, std::memory_order_relaxed);
+  state->sessions.store(index + 1, std::memory_order_relaxed);
+  state->current.store(&session, std::memory_order_release);
+}
+
+}  // namespace
+
+void InitializeState() { state = static_cast<State*>(MapForkWipedMemory(sizeof(State))); }
+
+std::uint64_t NextTicket() { return last_ticket.fetch_add(1, std::memory_order_relaxed) + 1; }
+
+void SampleTrappedCall(int fd) {
+  ThreadLane& thread = thread_lane;
+  if (state->refused.load(std::memory_order_relaxed)) {
+    thread.calls_to_sample = std::numeric_limits<std::int32_t>::max();
+    return;
+  }
+  const std::int32_t calls = thread.sample_interval;
+  const int domain = kernel.socket_domain(fd);
+  if (domain != AF_INET && domain != AF_INET6) {
+    thread.sample_interval = std::min(calls * 2, kMaxCallsPerSample);
+    thread.calls_to_sample = thread.sample_interval;
+    return;
+  }
+  thread.sample_interval = kCallsPerSample;
+  thread.calls_to_sample = kCallsPerSample;
+  const std::uint32_t score =
+      state->score.fetch_add(kCallsPerSample, std::memory_order_relaxed) + kCallsPerSample;
+  if (score < TrapsBeforeAttempt()) return;
+
+  const SignalBlock block;
+  if (state->entering.exchange(true, std::memory_order_acquire)) return;
+  AttemptSession();
+  state->entering.store(false, std::memory_order_release);
+}
+
+}  // namespace vos::shim

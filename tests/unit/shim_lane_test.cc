@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: Apache-2.0
+// links: libsyscall-shim/[!i]*.cc libsyscall-shim/copy.S
+// lanes of the shim: when they come, who has them, handlers, fork, and the end.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/sched.h>
+#include <setjmp.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <thread>
+#include <vector>
+
+#include "libsyscall-shim/client_lane.h"
+#include "libsyscall-shim/transfer.h"
+#include "tests/unit/simulated_session.h"
+
+namespace vos::shim {
+namespace {
+
+class ShimLane : public testing::Test {
+ public:
+  ShimLane() {
+    current_ = this;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair_) != 0) std::abort();
+    session_.Redirect(pair_[0], VOS_KIND_STREAM);
+  }
+  ~ShimLane() override {
+    close(pair_[0]);
+    close(pair_[1]);
+    current_ = nullptr;
+  }
+
+  int ours() const { return pair_[0]; }
+  int theirs() const { return pair_[1]; }
+
+  // A byte out and one back, both over the lane.
+  void Echo() {
+    char byte = 0;
+    ASSERT_EQ(Write(ours(), "a", 1), 1);
+    ASSERT_EQ(read(theirs(), &byte, 1), 1);
+    ASSERT_EQ(byte, 'a');
+    ASSERT_EQ(write(theirs(), "b", 1), 1);
+    ASSERT_EQ(Read(ours(), &byte, 1), 1);
+    ASSERT_EQ(byte, 'b');
+  }
+
+  // Every call sleeps for its completion; handler runs at the first.
+  void InterruptNextWait(void (*handler)(int)) {
+    signal(SIGUSR1, handler);
+    session_.header().spin_cycles = 0;
+    session_.Stall();
+    session_.on_wait = [this] {
+      session_.on_wait = [] { return 0L; };
+      raise(SIGUSR1);
+      session_.Resume();
+      return static_cast<long>(-EINTR);
+    };
+  }
+
+  template <typename Body>
+  static int InChild(Body body) {
+    const pid_t child = fork();
+    if (child == 0) _exit(body());
+    int status = 0;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+  }
+
+  static inline ShimLane* current_ = nullptr;
+  SimulatedSession session_;
+  int pair_[2];
+};
+
+TEST_F(ShimLane, ASessionIsEarned) {
+  for (std::uint32_t i = 1; i < kTrapsBeforeSession; ++i) {
+    EXPECT_EQ(Write(ours(), "x", 1), 1);
+    EXPECT_EQ(session_.enters, 0);
+  }
+  EXPECT_EQ(Write(ours(), "x", 1), 1);
+  EXPECT_EQ(session_.enters, 1);
+  EXPECT_EQ(session_.traps, static_cast<int>(kTrapsBeforeSession));
+  EXPECT_EQ(Write(ours(), "x", 1), 1);
+  EXPECT_EQ(session_.traps, static_cast<int>(kTrapsBeforeSession));
+  EXPECT_EQ(session_.counters().sessions, 1u);
+  EXPECT_EQ(session_.counters().lanes, 1u);
+}
+
+TEST_F(ShimLane, OtherDescriptorsEarnNone) {
+  session_.socket_domain = -ENOTSOCK;
+  for (int i = 0; i < 5000; ++i) NoteCallWithoutSession(0);
+  EXPECT_EQ(session_.enters, 0);
+  EXPECT_EQ(thread_lane.sample_interval, kMaxCallsPerSample);
+  session_.socket_domain = AF_INET6;
+  for (int i = 0; i < kMaxCallsPerSample + 2 * kCallsPerSample; ++i) NoteCallWithoutSession(0);
+  EXPECT_EQ(session_.enters, 1);
+}
+
+TEST_F(ShimLane, ARefusalForGoodIsRemembered) {
+  session_.enter_error = -EINVAL;
+  for (int i = 0; i < 5000; ++i) NoteCallWithoutSession(0);
+  EXPECT_EQ(session_.enters, 1);
+  EXPECT_EQ(session_.counters().session_refusals, 1u);
+}
+
+TEST_F(ShimLane, ARefusalForNowIsTriedAgainLater) {
+  session_.enter_error = -ENOMEM;
+  for (std::uint32_t i = 0; i < kTrapsBeforeSession + kTrapsBeforeRetry; ++i) {
+    NoteCallWithoutSession(0);
+  }
+  EXPECT_EQ(session_.enters, 2);
+  for (int i = 0; i < 10'000'000; ++i) NoteCallWithoutSession(0);
+  EXPECT_EQ(session_.enters, static_cast<int>(kMaxEnterFailures));
+}
+
+TEST_F(ShimLane, ATaskUnderSeccompAsksForNothing) {
+  session_.seccomp_filter = true;
+  for (int i = 0; i < 5000; ++i) NoteCallWithoutSession(0);
+  EXPECT_EQ(session_.enters, 0);
+  EXPECT_FALSE(kernel.has_seccomp_filter == nullptr);
+}
+
+TEST_F(ShimLane, ADeadSessionIsReplacedAFewTimes) {
+  for (std::uint32_t i = 0; i < kMaxSessions; ++i) {
+    const std::uint32_t traps = i == 0 ? kTrapsBeforeSession : kTrapsBeforeRetry;
+    for (std::uint32_t call = 0; call < traps; ++call) {
+      EXPECT_EQ(session_.enters, static_cast<int>(i));
+      NoteCallWithoutSession(0);
+    }
+    EXPECT_EQ(session_.enters, static_cast<int>(i) + 1);
+    session_.header().dead = 1;
+  }
+  for (int i = 0; i < 100'000; ++i) NoteCallWithoutSession(0);
+  EXPECT_EQ(session_.enters, static_cast<int>(kMaxSessions));
+}
+
+TEST_F(ShimLane, AColdSessionIsKickedAndAParkedLaneRung) {
+  session_.Earn();
+  Echo();
+  EXPECT_EQ(session_.kicks, 1);
+  for (int i = 0; i < 100; ++i) {
+    Echo();
+    usleep(static_cast<useconds_t>(i) * 50);
+  }
+  EXPECT_EQ(session_.traps, 0);
+  const auto counters = session_.counters();
+  EXPECT_EQ(counters.fast, 202u);
+  EXPECT_GE(counters.doorbells, counters.kicks);
+  EXPECT_EQ(counters.kicks, static_cast<std::uint64_t>(session_.kicks.load()));
+}
+
+TEST_F(ShimLane, WaitsWithoutSpinning) {
+  session_.Earn();
+  session_.header().spin_cycles = 0;
+  for (int i = 0; i < 200; ++i) Echo();
+  EXPECT_GT(session_.waits, 0);
+  EXPECT_EQ(session_.counters().waits, static_cast<std::uint64_t>(session_.waits.load()));
+  EXPECT_EQ(session_.traps, 0);
+}
+
+TEST_F(ShimLane, AHandlerThatInterruptsACallTraps) {
+  session_.Earn();
+  Echo();
+  InterruptNextWait([](int) {
+    char byte = 0;
+    EXPECT_EQ(Write(current_->theirs(), "h", 1), 1);
+    EXPECT_EQ(Send(current_->ours(), "i", 1, 0), 1);
+    EXPECT_EQ(Recv(current_->ours(), &byte, 1, 0), 1);
+    EXPECT_EQ(byte, 'h');
+  });
+  EXPECT_EQ(Write(current_->ours(), "o", 1), 1);
+  EXPECT_EQ(session_.counters().trap_busy, 2u);
+  char got[2];
+  EXPECT_EQ(recv(theirs(), got, 2, MSG_WAITALL), 2);
+  EXPECT_EQ(std::string(got, 2), "io");
+  for (int i = 0; i < 20; ++i) Echo();
+  EXPECT_EQ(session_.counters().trap_busy, 2u);
+  EXPECT_EQ(session_.counters().lanes, 1u);
+}
+
+TEST_F(ShimLane, AHandlerThatRunsForLongGetsALaneOfItsOwn) {
+  session_.Earn();
+  Echo();
+  InterruptNextWait([](int) {
+    current_->session_.Resume();
+    char byte = 0;
+    EXPECT_EQ(read(current_->theirs(), &byte, 1), 1);
+    EXPECT_EQ(byte, 'o');
+    for (int i = 0; i < 100; ++i) current_->Echo();
+  });
+  EXPECT_EQ(Write(ours(), "o", 1), 1);
+  EXPECT_EQ(session_.counters().trap_busy, kBusyTrapsBeforeAnotherLane);
+  EXPECT_EQ(session_.counters().lanes, 2u);
+  // The interrupted call's lane is free again.
+  EXPECT_EQ(state->current.load()->free_lanes.load(), 0b1111101u);
+  for (int i = 0; i < 20; ++i) Echo();
+}
+
+sigjmp_buf escape;
+
+TEST_F(ShimLane, ALaneIsUsedAgainAfterAHandlerJumpedOut) {
+  session_.Earn();
+  Echo();
+  for (int round = 0; round < 30; ++round) {
+    InterruptNextWait([](int) { siglongjmp(escape, 1); });
+    if (sigsetjmp(escape, 1) == 0) {
+      Write(ours(), "o", 1);
+      FAIL() << "was not interrupted";
+    }
+    session_.on_wait = nullptr;
+    // The lost request is still on its way: the kernel does this one.
+    EXPECT_EQ(Write(ours(), "p", 1), 1);
+    EXPECT_EQ(session_.traps, round + 1);
+    session_.Resume();
+    char got[2];
+    EXPECT_EQ(recv(theirs(), got, 2, MSG_WAITALL), 2);
+    session_.Stall();
+    session_.Resume();
+    // From as deep as the lost call was made.
+    EXPECT_EQ(Write(ours(), "q", 1), 1);
+    EXPECT_EQ(read(theirs(), got, 1), 1);
+    Echo();
+    EXPECT_EQ(session_.traps, round + 1);
+  }
+  EXPECT_EQ(session_.counters().lanes, 1u);
+  EXPECT_EQ(session_.counters().lanes_reclaimed, 30u);
+}
+
+// noipa: its frame is below the caller's.
+[[gnu::noipa]] ssize_t WriteFromDeeper(int fd) {
+  volatile char room[2048];
+  room[0] = 'q';
+  const ssize_t result = Write(fd, "q", 1);
+  room[1] = room[0];
+  return result;
+}
+
+TEST_F(ShimLane, CallsFromDeeperAfterAJumpGetAnotherLaneInTheEnd) {
+  session_.Earn();
+  Echo();
+  InterruptNextWait([](int) { siglongjmp(escape, 1); });
+  if (sigsetjmp(escape, 1) == 0) Write(ours(), "o", 1);
+  session_.on_wait = nullptr;
+  session_.Resume();
+  for (std::uint32_t i = 0; i < 2 * kBusyTrapsBeforeAnotherLane; ++i) {
+    EXPECT_EQ(WriteFromDeeper(ours()), 1);
+  }
+  EXPECT_EQ(session_.traps, static_cast<int>(kBusyTrapsBeforeAnotherLane));
+  EXPECT_EQ(session_.counters().lanes, 2u);
+  // The first one is found when lanes run out.
+  char drain[1000];
+  EXPECT_EQ(recv(theirs(), drain, sizeof(drain), MSG_WAITALL | MSG_DONTWAIT),
+            2 * kBusyTrapsBeforeAnotherLane + 1);
+  state->current.load()->free_lanes.store(0);
+  thread_lane.epoch = kNoEpoch;
+  Echo();
+  EXPECT_EQ(session_.extents, 1);
+  EXPECT_GE(session_.counters().lanes_reclaimed, 1u);
+}
+
+TEST_F(ShimLane, LanesOfEndedThreadsAreUsedAgain) {
+  session_.Earn();
+  for (int i = 0; i < 100; ++i) {
+    std::thread([this] { Echo(); }).join();
+  }
+  EXPECT_EQ(session_.traps, 0);
+  EXPECT_EQ(session_.counters().lanes, 100u);
+  // A joined thread may still exist for a moment.
+  EXPECT_LE(session_.extents, 2);
+}
+
+TEST_F(ShimLane, MoreThreadsThanLanes) {
+  session_.max_extents = 2;
+  session_.Earn();
+  constexpr int kThreads = 20;
+  std::atomic<int> ready{0};
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      EXPECT_EQ(Write(ours(), "x", 1), 1);
+      ++ready;
+      while (ready != kThreads) usleep(100);
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(session_.extents, 2);
+  EXPECT_EQ(session_.counters().fast, 14u);
+  EXPECT_EQ(session_.counters().trap_no_lane, 6u);
+  EXPECT_EQ(session_.traps, 6);
+}
+
+TEST_F(ShimLane, EveryLaneOfASessionWorks) {
+  session_.Earn();
+  std::atomic<int> ready{0};
+  std::vector<std::jthread> threads;
+  for (std::uint32_t i = 0; i < VOS_MAX_USER_LANES; ++i) {
+    threads.emplace_back([&] {
+      EXPECT_EQ(Write(ours(), "x", 1), 1);
+      ++ready;
+      while (ready != VOS_MAX_USER_LANES) usleep(1000);
+      const std::vector<char> data(100, 'y');
+      EXPECT_EQ(Write(ours(), data.data(), data.size()), 100);
+    });
+  }
+  threads.clear();
+  // Two threads may have looked for lanes at the same time; one of them does not wait.
+  EXPECT_EQ(session_.extents, static_cast<int>(VOS_MAX_EXTENTS));
+  EXPECT_EQ(session_.counters().fast + session_.counters().trap_no_lane, 2u * VOS_MAX_USER_LANES);
+}
+
+TEST_F(ShimLane, AForkedChildHasNoSession) {
+  session_.Earn();
+  Echo();
+  EXPECT_EQ(InChild([this] {
+              if (state->current.load() != nullptr) return 1;
+              if (Write(ours(), "c", 1) != 1) return 2;
+              return session_.counters().fast == 0 ? 0 : 3;
+            }),
+            0);
+  // Nor has one of a raw clone(), where no handler of fork() runs.
+  const pid_t child = static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+  if (child == 0) syscall(SYS_exit_group, Write(ours(), "c", 1) == 1 ? 0 : 1);
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  char got[2];
+  EXPECT_EQ(recv(theirs(), got, 2, MSG_WAITALL), 2);
+  Echo();
+}
+
+pid_t child_of_handler;
+
+TEST_F(ShimLane, AChildForkedByAHandlerThatInterruptedACall) {
+  static const int registered = pthread_atfork(
+      [] {
+        if (state != nullptr) BeforeFork();
+      },
+      AfterForkInParent, AfterForkInChild);
+  ASSERT_EQ(registered, 0);
+  session_.Earn();
+  Echo();
+  InterruptNextWait([](int) { child_of_handler = fork(); });
+  const ssize_t result = Write(ours(), "o", 1);
+  if (child_of_handler == 0) {
+    // The request was its parent's; it can't know what became of it.
+    const bool lost = result == -1 && errno == ECONNRESET;
+    _exit(lost && Write(ours(), "c", 1) == 1 ? 0 : 1);
+  }
+  EXPECT_EQ(result, 1);
+  int status = 0;
+  EXPECT_EQ(waitpid(child_of_handler, &status, 0), child_of_handler);
+  EXPECT_EQ(status, 0);
+  char got[2];
+  EXPECT_EQ(recv(theirs(), got, 2, MSG_WAITALL), 2);
+  Echo();
+}
+
+TEST_F(ShimLane, TheSessionDiesUnderACall) {
+  session_.Earn();
+  Echo();
+  session_.header().spin_cycles = 0;
+  session_.Stall();
+  session_.on_wait = [this] {
+    session_.header().dead = 1;
+    return static_cast<long>(-ENETDOWN);
+  };
+  char byte;
+  EXPECT_EQ(Read(ours(), &byte, 1), -1);
+  EXPECT_EQ(errno, ECONNRESET);
+  EXPECT_EQ(session_.traps, 0);
+
+  // A datagram is received by trap instead, as the kernel's recv() waits for the domain.
+  int pair[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+  session_.Redirect(pair[0], VOS_KIND_DATAGRAM);
+  session_.header().dead = 0;
+  thread_lane.epoch = kNoEpoch;
+  ASSERT_EQ(write(pair[1], "d", 1), 1);
+  EXPECT_EQ(Read(pair[0], &byte, 1), 1);
+  EXPECT_EQ(session_.counters().trap_lost, 1u);
+  session_.header().dead = 0;
+  thread_lane.epoch = kNoEpoch;
+  EXPECT_EQ(Write(pair[0], "d", 1), -1);
+  EXPECT_EQ(errno, ENETDOWN);
+  close(pair[0]);
+  close(pair[1]);
+}
+
+TEST_F(ShimLane, WakesForNothingAreBounded) {
+  session_.Earn();
+  Echo();
+  session_.header().spin_cycles = 0;
+  session_.Stall();
+  session_.wakes_for_nothing = true;
+  const int waits = session_.waits;
+  EXPECT_EQ(Write(ours(), "x", 1), -1);
+  EXPECT_EQ(errno, ECONNRESET);
+  EXPECT_EQ(session_.waits - waits, static_cast<int>(kMaxEmptyWakes));
+  // The lane is used again once that request is complete.
+  session_.wakes_for_nothing = false;
+  EXPECT_EQ(Write(ours(), "y", 1), 1);
+  EXPECT_EQ(session_.traps, 1);
+  session_.Resume();
+  char got[2];
+  EXPECT_EQ(recv(theirs(), got, 2, MSG_WAITALL), 2);
+  EXPECT_EQ(std::string(got, 2), "yx");
+  session_.Stall();
+  session_.Resume();
+  Echo();
+  EXPECT_EQ(session_.traps, 1);
+}
+
+TEST_F(ShimLane, ACancelledThreadEndsAtAReadyCall) {
+  session_.Earn();
+  pthread_t thread;
+  ASSERT_EQ(
+      pthread_create(
+          &thread, nullptr,
+          [](void* fd) -> void* {
+            while (Write(static_cast<int>(reinterpret_cast<std::intptr_t>(fd)), "x", 1) == 1) {
+            }
+            return nullptr;
+          },
+          reinterpret_cast<void*>(static_cast<std::intptr_t>(ours()))),
+      0);
+  fcntl(theirs(), F_SETFL, O_NONBLOCK);
+  std::jthread drain([this](std::stop_token stop) {
+    char data[4096];
+    while (!stop.stop_requested()) {
+      if (read(theirs(), data, sizeof(data)) < 0) usleep(10);
+    }
+  });
+  usleep(20'000);
+  ASSERT_EQ(pthread_cancel(thread), 0);
+  void* result = nullptr;
+  ASSERT_EQ(pthread_join(thread, &result), 0);
+  EXPECT_EQ(result, PTHREAD_CANCELED);
+}
+
+}  // namespace
+}  // namespace vos::shim

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+// A kernel and a service domain for tests of the shim, in one process.
+//
+// Descriptors are real sockets. A thread, the service half of common/lane.h, does what is asked for
+// on the very same sockets without waiting, as the service does with its own; an ordinary system
+// call of the shim is one on that socket. So what comes out must be what Linux does.
+#ifndef VIRTUOS_TESTS_UNIT_SIMULATED_SESSION_H_
+#define VIRTUOS_TESTS_UNIT_SIMULATED_SESSION_H_
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <thread>
+
+#include "kernel/virtuos/abi/virtuos.h"
+#include "kernel/virtuos/common/lane.h"
+#include "libsyscall-shim/copy.h"
+#include "libsyscall-shim/include/virtuos/shim.h"
+#include "libsyscall-shim/kernel_calls.h"
+#include "libsyscall-shim/session.h"
+
+namespace vos::shim {
+
+class SimulatedSession {
+ public:
+  using Answer = std::function<void(const vos_request&, vos_completion&, std::byte* chunk)>;
+
+  SimulatedSession() {
+    instance_ = this;
+    base_ = static_cast<std::byte*>(mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
+                                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    // As VM_DONTCOPY of the real mapping.
+    madvise(base_, kBytes, MADV_DONTFORK);
+    header().magic = VOS_MAGIC;
+    header().abi_version = VOS_ABI_VERSION;
+    header().fdmap_entries = VOS_FDMAP_ENTRIES;
+    header().user_lane_depth = VOS_USER_LANE_DEPTH;
+    header().chunk_bytes = VOS_USER_CHUNK_PAGES * VOS_PAGE_SIZE;
+    header().spin_cycles = 2'000'000;
+    AddExtent();
+
+    static const NextFunctions resolved = [] {
+      ResolveNextFunctions();
+      return next;
+    }();
+    real_ = resolved;
+    InitializeState();
+    thread_lane.epoch = kNoEpoch;
+    thread_lane.calls_to_sample = kCallsPerSample;
+    thread_lane.sample_interval = kCallsPerSample;
+    thread_lane.lane_wait = 0;
+    original_kernel_ = kernel;
+    kernel.virtuos = [](unsigned long operation, unsigned long argument) {
+      return instance_->Virtuos(operation, argument);
+    };
+    kernel.socket_domain = [](int) { return instance_->socket_domain; };
+    kernel.has_seccomp_filter = [] { return instance_->seccomp_filter; };
+    CountTraps();
+    InstallFaultHandler();
+    service_ = std::jthread([this](std::stop_token stop) { Serve(stop); });
+  }
+
+  ~SimulatedSession() {
+    service_.request_stop();
+    service_.join();
+    kernel = original_kernel_;
+    next = real_;
+    munmap(base_, kBytes);
+    instance_ = nullptr;
+  }
+
+  // Makes the process earn its session with calls on a socket of its own.
+  void Earn() {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0) std::abort();
+    for (std::uint32_t i = 0; i < kTrapsBeforeSession; ++i) NoteCallWithoutSession(pair[0]);
+    close(pair[0]);
+    close(pair[1]);
+    if (state->current.load() == nullptr) std::abort();
+  }
+
+  void Redirect(int fd, std::uint32_t kind) {
+    vos_fdmap_entry& entry = const_cast<vos_fdmap_entry&>(FdMapOf(base_)[fd]);
+    vos_store(&entry.kind, kind);
+    vos_store_release(&entry.handle, vos_handle_make(VOS_DOMAIN_NETWORK, ++generation_, 1));
+  }
+
+  void Forget(int fd) {
+    vos_fdmap_entry& entry = const_cast<vos_fdmap_entry&>(FdMapOf(base_)[fd]);
+    vos_store_release(&entry.handle, __u64{VOS_HANDLE_NONE});
+  }
+
+  // The service does nothing from when this returns until Resume(); what it was doing is complete.
+  void Stall() {
+    stalled_ = true;
+    while (!resting_) usleep(20);
+  }
+  void Resume() { stalled_ = false; }
+
+  vos_session_header& header() { return const_cast<vos_session_header&>(*HeaderOf(base_)); }
+  std::byte* base() { return base_; }
+
+  static struct vos_shim_counters counters() {
+    struct vos_shim_counters counters;
+    ::vos_shim_counters(&counters);
+    return counters;
+  }
+
+  // Ordinary system calls made for data.
+  std::atomic<int> traps{0};
+  // What the kernel answers.
+  std::atomic<long> enter_error{0};
+  std::atomic<int> enters{0};
+  std::atomic<int> kicks{0};
+  std::atomic<int> waits{0};
+  std::atomic<int> extents{0};
+  std::atomic<int> max_extents{VOS_MAX_EXTENTS};
+  std::function<long()> on_wait;  // its result if negative, before anything else
+  std::atomic<bool> wakes_for_nothing{false};
+  int socket_domain = AF_INET;
+  bool seccomp_filter = false;
+  // What the service does; nothing set: the real thing. Set it while nothing is asked for.
+  Answer answer;
+
+ private:
+  static constexpr std::size_t kBytes = static_cast<std::size_t>(VOS_MAP_PAGES) * VOS_PAGE_SIZE;
+  static constexpr int kIdleSweepsToPark = 200;
+  static constexpr int kIdleSweepsToSleep = 400;
+
+  struct ServiceLane {
+    vos_lane_position position{.entry = 0, .turn = 1};
+    std::uint32_t park_epoch = 1;
+    std::uint32_t arm_seen = 0;
+    std::uint8_t doorbell_seen = 0;
+    int idle = 0;
+    bool hot = false;
+  };
+
+  int AddExtent() {
+    const int extent = extents.load();
+    if (extent == max_extents.load()) return -ENOSPC;
+    for (auto& lane : ExtentS(base_, static_cast<std::uint32_t>(extent))->lane) {
+      vos_store(&lane.status.park_epoch, 1u);
+    }
+    header().extents = static_cast<std::uint32_t>(extent) + 1;
+    extents.store(extent + 1);
+    return extent;
+  }
+
+  long Virtuos(unsigned long operation, unsigned long argument) {
+    if (getpid() != process_id_) return -ENETDOWN;  // a forked child has no session
+    switch (operation) {
+      case VOS_CALL_ENTER: {
+        ++enters;
+        if (enter_error != 0) return enter_error;
+        auto* const enter = reinterpret_cast<vos_enter*>(argument);
+        if (enter->abi_version != VOS_ABI_VERSION || enter->domain != VOS_DOMAIN_NETWORK) {
+          return -EPROTONOSUPPORT;
+        }
+        enter->base = reinterpret_cast<std::uint64_t>(base_);
+        enter->extents = 1;
+        vos_store(&header().dead, 0u);
+        return 0;
+      }
+      case VOS_CALL_EXTEND:
+        return AddExtent();
+      case VOS_CALL_KICK:
+        ++kicks;
+        kicked_.store(true);
+        return 0;
+      case VOS_CALL_WAIT:
+        return Wait(argument & 0xff, argument >> 8 & 0xff,
+                    static_cast<std::uint32_t>(argument >> 32));
+      case VOS_CALL_COPY_RANGE:
+        return reinterpret_cast<vos_copy_range*>(argument)->abort ==
+                       reinterpret_cast<std::uint64_t>(vos_copy_abort)
+                   ? 0
+                   : -EINVAL;
+      default:
+        return -EINVAL;
+    }
+  }
+
+  long Wait(std::uint32_t lane, std::uint32_t entry, std::uint32_t turn) {
+    ++waits;
+    // A copy: it may replace itself.
+    if (const std::function<long()> hook = on_wait) {
+      const long result = hook();
+      if (result < 0) return result;
+    }
+    if (wakes_for_nothing) return 0;
+    while (!vos_lane_completed(&LaneS(base_, lane)->completion[entry], turn)) {
+      if (vos_load(&header().dead) != 0) return -ENETDOWN;
+      usleep(20);
+    }
+    return 0;
+  }
+
+  void Serve(std::stop_token stop) {
+    int idle = 0;
+    vos_extent_s& status = *ExtentS(base_, 0);
+    while (!stop.stop_requested()) {
+      if (!stalled_ && kicked_.exchange(false)) {
+        vos_store(&status.active[0], 1u);
+        vos_full_barrier();
+        Look(true);
+        idle = 0;
+      }
+      const bool active = vos_load(&status.active[0]) != 0;
+      resting_ = false;
+      if (!active || stalled_) {
+        resting_ = true;
+        usleep(20);
+        continue;
+      }
+      Look(false);
+      bool worked = false;
+      bool hot = false;
+      for (std::uint32_t i = 0; i < Lanes(); ++i) {
+        worked |= ServeLane(i);
+        hot |= lane_[i].hot;
+      }
+      idle = worked || hot ? 0 : idle + 1;
+      if (idle > kIdleSweepsToSleep) {
+        vos_store(&status.active[0], 0u);
+        vos_full_barrier();
+        Look(true);
+        for (std::uint32_t i = 0; i < Lanes(); ++i) {
+          if (lane_[i].hot) vos_store(&status.active[0], 1u);
+        }
+        idle = 0;
+      }
+      if (!worked) std::this_thread::yield();
+    }
+  }
+
+  std::uint32_t Lanes() { return static_cast<std::uint32_t>(extents.load()) * VOS_EXTENT_LANES; }
+
+  void Look(bool all) {
+    for (std::uint32_t i = 0; i < Lanes(); ++i) {
+      ServiceLane& lane = lane_[i];
+      const std::uint8_t bell = vos_load_acquire(&ExtentC(base_, 0)->doorbell[i]);
+      const vos_request& slot = LaneC(base_, i)->request[lane.position.entry];
+      const bool wanted = all && vos_load_acquire(&slot.turn) == lane.position.turn;
+      if ((bell == lane.doorbell_seen && !wanted) || lane.hot) continue;
+      lane.doorbell_seen = bell;
+      lane.hot = true;
+      lane.idle = 0;
+      vos_lane_unpark(&LaneS(base_, i)->status, &lane.park_epoch);
+    }
+  }
+
+  bool ServeLane(std::uint32_t index) {
+    ServiceLane& lane = lane_[index];
+    if (!lane.hot) return false;
+    lane.doorbell_seen = vos_load_acquire(&ExtentC(base_, 0)->doorbell[index]);
+    vos_user_lane_c& c = *LaneC(base_, index);
+    vos_user_lane_s& s = *LaneS(base_, index);
+    vos_request request;
+    if (!vos_lane_fetch(&c.request[lane.position.entry], &lane.position, &request)) {
+      if (++lane.idle > kIdleSweepsToPark &&
+          vos_lane_park(&s.status, &lane.park_epoch, &c.request[lane.position.entry],
+                        &lane.position) != 0) {
+        lane.hot = false;
+      }
+      return false;
+    }
+    lane.idle = 0;
+    vos_completion completion{};
+    if (answer) {
+      answer(request, completion, LaneChunk(base_, index));
+    } else {
+      Execute(request, completion, LaneChunk(base_, index));
+    }
+    vos_lane_complete(&s.completion[lane.position.entry], &completion, lane.position.turn);
+    vos_lane_advance(&lane.position, VOS_USER_LANE_DEPTH);
+    vos_lane_wants_wake(&c.control, &lane.arm_seen);
+    return true;
+  }
+
+ public:
+  // The operation itself, as the service does it.
+  void Execute(vos_request request, vos_completion& completion, std::byte* chunk) {
+    const bool in_line = (request.flags & VOS_REQ_INLINE) != 0;
+    const bool send = request.op == VOS_OP_SEND;
+    if (request.fd < 0 || request.fd >= static_cast<int>(VOS_FDMAP_ENTRIES) ||
+        vos_load(&FdMapOf(base_)[request.fd].handle) != request.handle) {
+      completion.res = -EBADF;
+      return;
+    }
+    const int flags_asked = in_line ? request.msg_flags : static_cast<int>(request.arg.msg.flags);
+    const int flags = flags_asked | MSG_DONTWAIT;
+    iovec part{.iov_base = chunk, .iov_len = request.len};
+    if (send && in_line) part.iov_base = request.arg.imm;
+    if (!send && in_line) part.iov_base = completion.imm;
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    const ssize_t result = send ? sendmsg(request.fd, &message, flags | MSG_NOSIGNAL)
+                                : recvmsg(request.fd, &message, flags);
+    completion.res = result < 0 ? -errno : result;
+    if (completion.res == -EAGAIN && (flags_asked & MSG_DONTWAIT) == 0 &&
+        (fcntl(request.fd, F_GETFL) & O_NONBLOCK) == 0) {
+      completion.flags |= VOS_CPL_TRAP;
+    }
+    completion.aux = static_cast<std::uint32_t>(message.msg_flags);
+    if (!send && in_line) completion.flags |= VOS_CPL_INLINE;
+  }
+
+ private:
+  // The C library's functions, counted.
+  void CountTraps() {
+    next.read = [](int fd, void* data, size_t bytes) { return Trapped().read(fd, data, bytes); };
+    next.write = [](int fd, const void* data, size_t bytes) {
+      return Trapped().write(fd, data, bytes);
+    };
+    next.readv = [](int fd, const iovec* vector, int count) {
+      return Trapped().readv(fd, vector, count);
+    };
+    next.writev = [](int fd, const iovec* vector, int count) {
+      return Trapped().writev(fd, vector, count);
+    };
+    next.recv = [](int fd, void* data, size_t bytes, int flags) {
+      return Trapped().recv(fd, data, bytes, flags);
+    };
+    next.recvfrom = [](int fd, void* data, size_t bytes, int flags, sockaddr* address,
+                       socklen_t* length) {
+      return Trapped().recvfrom(fd, data, bytes, flags, address, length);
+    };
+    next.recvmsg = [](int fd, msghdr* message, int flags) {
+      return Trapped().recvmsg(fd, message, flags);
+    };
+    next.send = [](int fd, const void* data, size_t bytes, int flags) {
+      return Trapped().send(fd, data, bytes, flags);
+    };
+    next.sendto = [](int fd, const void* data, size_t bytes, int flags, const sockaddr* address,
+                     socklen_t length) {
+      return Trapped().sendto(fd, data, bytes, flags, address, length);
+    };
+    next.sendmsg = [](int fd, const msghdr* message, int flags) {
+      return Trapped().sendmsg(fd, message, flags);
+    };
+  }
+
+  static const NextFunctions& Trapped() {
+    ++instance_->traps;
+    return instance_->real_;
+  }
+
+  // What the kernel does with a fault in the registered range.
+  static void InstallFaultHandler() {
+    struct sigaction action{};
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    action.sa_sigaction = [](int, siginfo_t*, void* context) {
+      greg_t* const registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+      const auto at = static_cast<std::uintptr_t>(registers[REG_RIP]);
+      if (at < reinterpret_cast<std::uintptr_t>(vos_copy_start) ||
+          at >= reinterpret_cast<std::uintptr_t>(vos_copy_end)) {
+        std::abort();
+      }
+      registers[REG_RAX] = -EFAULT;
+      registers[REG_RIP] = static_cast<greg_t>(reinterpret_cast<std::uintptr_t>(vos_copy_abort));
+    };
+    sigaction(SIGSEGV, &action, nullptr);
+  }
+
+  static inline SimulatedSession* instance_ = nullptr;
+
+  const pid_t process_id_ = getpid();
+  std::byte* base_ = nullptr;
+  std::atomic<std::uint32_t> generation_{0};
+  NextFunctions real_{};
+  Kernel original_kernel_{};
+  ServiceLane lane_[VOS_MAX_USER_LANES];
+  std::atomic<bool> kicked_{false};
+  std::atomic<bool> stalled_{false};
+  std::atomic<bool> resting_{false};
+  std::jthread service_;
+};
+
+}  // namespace vos::shim
+
+#endif  // VIRTUOS_TESTS_UNIT_SIMULATED_SESSION_H_
