@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+// links: tools/vosd/life_cycle.cc
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <optional>
+#include <random>
+#include <vector>
+
+#include "tools/vosd/life_cycle.h"
+
+namespace vos {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using Kind = Step::Kind;
+using std::chrono::milliseconds;
+
+std::vector<Kind> Kinds(const LifeCycle::Steps& steps) {
+  std::vector<Kind> kinds;
+  for (const Step& step : steps) kinds.push_back(step.kind);
+  return kinds;
+}
+
+LifeCycle::Steps Connect(LifeCycle& life, std::uint32_t domid) {
+  life.OnPrepared();
+  life.OnCreated(domid);
+  return life.OnBackendState(XenbusState::kConnected, "");
+}
+
+LifeCycle Connected(const LifeCycleLimits& limits, std::uint32_t domid) {
+  LifeCycle life(limits);
+  life.Start();
+  Connect(life, domid);
+  return life;
+}
+
+TEST(LifeCycle, ReachesConnected) {
+  LifeCycle life({});
+  EXPECT_THAT(Kinds(life.Start()), ElementsAre(Kind::kSetTimer, Kind::kPrepare));
+  EXPECT_THAT(Kinds(life.OnPrepared()), ElementsAre(Kind::kSetTimer, Kind::kCreate));
+  EXPECT_THAT(Kinds(life.OnCreated(5)), ElementsAre(Kind::kSetTimer, Kind::kConnect, Kind::kWatch));
+  EXPECT_EQ(life.domid(), 5u);
+  for (const XenbusState state : {XenbusState::kUnknown, XenbusState::kInitialising,
+                                  XenbusState::kInitWait, XenbusState::kInitialised}) {
+    EXPECT_THAT(life.OnBackendState(state, ""), IsEmpty());
+  }
+  EXPECT_THAT(Kinds(life.OnBackendState(XenbusState::kConnected, "")),
+              ElementsAre(Kind::kClearTimer, Kind::kAttach));
+  EXPECT_EQ(life.phase(), Phase::kConnected);
+  EXPECT_EQ(life.restarts(), 0u);
+  EXPECT_EQ(life.reason(), "");
+}
+
+TEST(LifeCycle, ADeathIsFollowedByANewIncarnationAtOnce) {
+  LifeCycle life = Connected({}, 5);
+  EXPECT_THAT(Kinds(life.OnFailure("it crashed")), ElementsAre(Kind::kSetTimer, Kind::kClean));
+  EXPECT_EQ(life.reason(), "it crashed");
+  EXPECT_THAT(life.OnFailure("later news"), IsEmpty());
+  EXPECT_EQ(life.reason(), "it crashed");
+  EXPECT_THAT(Kinds(life.OnCleaned(true, "")), ElementsAre(Kind::kSetTimer, Kind::kPrepare));
+  EXPECT_EQ(life.domid(), 0u);
+  Connect(life, 6);
+  EXPECT_EQ(life.phase(), Phase::kConnected);
+  EXPECT_EQ(life.restarts(), 1u);
+}
+
+TEST(LifeCycle, ALostConnectionIsAFailure) {
+  for (const XenbusState state : {XenbusState::kUnknown, XenbusState::kInitWait,
+                                  XenbusState::kClosing, XenbusState::kClosed}) {
+    LifeCycle life = Connected({}, 5);
+    EXPECT_THAT(Kinds(life.OnBackendState(state, "bad ring")),
+                ElementsAre(Kind::kSetTimer, Kind::kClean));
+    EXPECT_EQ(life.reason(), "bad ring");
+  }
+}
+
+TEST(LifeCycle, ARefusedHandshakeTellsWhy) {
+  LifeCycle life({});
+  life.Start();
+  life.OnPrepared();
+  life.OnCreated(5);
+  life.OnBackendState(XenbusState::kClosing, "ABI version 9 is not 1");
+  EXPECT_EQ(life.phase(), Phase::kCleaning);
+  EXPECT_EQ(life.reason(), "ABI version 9 is not 1");
+}
+
+TEST(LifeCycle, GivesUpSoonIfItNeverConnected) {
+  LifeCycleLimits limits;
+  limits.max_first_attempts = 2;
+  LifeCycle life(limits);
+  life.Start();
+  life.OnFailure("no kernel");
+  EXPECT_THAT(life.OnCleaned(true, ""), ElementsAre(Step{Kind::kSetTimer, limits.first_backoff}));
+  EXPECT_EQ(life.phase(), Phase::kWaiting);
+  life.OnTimer();
+  life.OnFailure("no kernel either");
+  EXPECT_THAT(Kinds(life.OnCleaned(true, "")), ElementsAre(Kind::kClearTimer));
+  EXPECT_EQ(life.phase(), Phase::kFailed);
+  EXPECT_EQ(life.reason(), "no kernel either");
+}
+
+TEST(LifeCycle, BacksOffAndGivesUpAfterManyDeathsInARow) {
+  LifeCycleLimits limits;
+  limits.max_attempts = 5;
+  limits.first_backoff = milliseconds(100);
+  limits.max_backoff = milliseconds(350);
+  LifeCycle life = Connected(limits, 5);
+  life.OnFailure("it crashed");
+  life.OnCleaned(true, "");
+  for (const int delay : {100, 200, 350, 350}) {
+    life.OnFailure("it crashed early");
+    EXPECT_THAT(life.OnCleaned(true, ""), ElementsAre(Step{Kind::kSetTimer, milliseconds(delay)}));
+    life.OnTimer();
+    EXPECT_EQ(life.phase(), Phase::kPreparing);
+  }
+  life.OnFailure("it crashed early");
+  life.OnCleaned(true, "");
+  EXPECT_EQ(life.phase(), Phase::kFailed);
+}
+
+TEST(LifeCycle, AConnectionClearsTheCount) {
+  LifeCycleLimits limits;
+  limits.max_attempts = 2;
+  LifeCycle life = Connected(limits, 5);
+  for (int i = 0; i < 10; ++i) {
+    life.OnFailure("it crashed");
+    life.OnCleaned(true, "");
+    life.OnFailure("once before it was connected");
+    life.OnCleaned(true, "");
+    life.OnTimer();
+    Connect(life, 6);
+    ASSERT_EQ(life.phase(), Phase::kConnected);
+  }
+}
+
+TEST(LifeCycle, APermanentFailureIsFinal) {
+  LifeCycle life({});
+  life.Start();
+  life.OnFailure("the IOMMU is off", true);
+  life.OnCleaned(true, "");
+  EXPECT_EQ(life.phase(), Phase::kFailed);
+}
+
+TEST(LifeCycle, RestartCanBeOff) {
+  LifeCycleLimits limits;
+  limits.restart = false;
+  LifeCycle life = Connected(limits, 5);
+  life.OnFailure("it crashed");
+  life.OnCleaned(true, "");
+  EXPECT_EQ(life.phase(), Phase::kFailed);
+}
+
+TEST(LifeCycle, EveryPhaseThatWaitsHasALimit) {
+  LifeCycle life({});
+  life.Start();
+  EXPECT_THAT(Kinds(life.OnTimer()), ElementsAre(Kind::kSetTimer, Kind::kClean));
+  life = LifeCycle({});
+  life.Start();
+  life.OnPrepared();
+  EXPECT_THAT(Kinds(life.OnTimer()), ElementsAre(Kind::kSetTimer, Kind::kClean));
+  life = LifeCycle({});
+  life.Start();
+  life.OnPrepared();
+  life.OnCreated(5);
+  EXPECT_THAT(Kinds(life.OnTimer()), ElementsAre(Kind::kSetTimer, Kind::kClean));
+  life.OnTimer();
+  EXPECT_EQ(life.phase(), Phase::kFailed);
+}
+
+TEST(LifeCycle, AnOperatorsRestart) {
+  LifeCycle life = Connected({}, 5);
+  EXPECT_THAT(Kinds(life.Restart()), ElementsAre(Kind::kSetTimer, Kind::kClean));
+  life.OnCleaned(true, "");
+  EXPECT_EQ(life.phase(), Phase::kPreparing);
+  life.OnFailure("the IOMMU is off", true);
+  life.OnCleaned(true, "");
+  ASSERT_EQ(life.phase(), Phase::kFailed);
+  life.Restart();
+  EXPECT_EQ(life.phase(), Phase::kPreparing);
+}
+
+TEST(LifeCycle, WhatCannotBeDestroyedIsTriedAgainOnlyByAnOperator) {
+  LifeCycle life = Connected({}, 5);
+  life.OnFailure("it crashed");
+  EXPECT_THAT(Kinds(life.OnCleaned(false, "it cannot be destroyed")),
+              ElementsAre(Kind::kClearTimer));
+  EXPECT_EQ(life.phase(), Phase::kFailed);
+  EXPECT_EQ(life.domid(), 5u);
+  EXPECT_THAT(Kinds(life.Restart()), ElementsAre(Kind::kSetTimer, Kind::kClean));
+}
+
+TEST(LifeCycle, TakesOverOrReplacesWhatRuns) {
+  LifeCycle adopted({});
+  EXPECT_THAT(Kinds(adopted.Adopt(7)), ElementsAre(Kind::kWatch, Kind::kAttach));
+  EXPECT_EQ(adopted.phase(), Phase::kConnected);
+  EXPECT_EQ(adopted.restarts(), 0u);
+  LifeCycle replaced({});
+  EXPECT_THAT(Kinds(replaced.Replace(7, "not connected")),
+              ElementsAre(Kind::kSetTimer, Kind::kClean));
+  EXPECT_EQ(replaced.domid(), 7u);
+  replaced.OnCleaned(true, "");
+  EXPECT_EQ(replaced.phase(), Phase::kPreparing);
+}
+
+// Whatever happens in whatever order: a domain is created only when none is left of the one before,
+// and every phase but the settled ones has a timer.
+TEST(LifeCycle, AnyOrderOfEvents) {
+  for (unsigned seed = 0; seed < 300; ++seed) {
+    std::mt19937 random(seed);
+    LifeCycle life({});
+    bool domain_may_exist = false;
+    bool timer = false;
+    const auto follow = [&](const LifeCycle::Steps& steps) {
+      for (const Step& step : steps) {
+        if (step.kind == Kind::kSetTimer) timer = true;
+        if (step.kind == Kind::kClearTimer) timer = false;
+        if (step.kind != Kind::kCreate) continue;
+        ASSERT_FALSE(domain_may_exist) << "seed " << seed;
+        domain_may_exist = true;
+      }
+    };
+    follow(life.Start());
+    for (int i = 0; i < 300; ++i) {
+      const bool cleaning = life.phase() == Phase::kCleaning;
+      switch (random() % 8) {
+        case 0:
+          follow(life.OnPrepared());
+          break;
+        case 1:
+          follow(life.OnCreated(1 + random() % 100));
+          break;
+        case 2:
+          follow(life.OnBackendState(static_cast<XenbusState>(random() % 7), "state"));
+          break;
+        case 3:
+          follow(life.OnFailure("failure", random() % 16 == 0));
+          break;
+        case 4:
+          if (cleaning) domain_may_exist = false;
+          follow(life.OnCleaned(true, ""));
+          break;
+        case 5:
+          if (random() % 4 == 0) follow(life.OnCleaned(false, "stuck"));
+          break;
+        case 6:
+          if (timer) {
+            timer = false;
+            follow(life.OnTimer());
+          }
+          break;
+        case 7:
+          if (random() % 4 == 0 && !(life.phase() == Phase::kFailed && domain_may_exist)) {
+            follow(life.Restart());
+          }
+          break;
+      }
+      const bool settled = life.phase() == Phase::kConnected || life.phase() == Phase::kFailed;
+      ASSERT_EQ(timer, !settled) << "seed " << seed << ", phase " << PhaseName(life.phase());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace vos

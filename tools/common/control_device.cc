@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/common/control_device.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+#include "kernel/virtuos/abi/control.h"
+#include "tools/common/kernel_state.h"
+
+namespace vos {
+
+Result<ControlDevice> ControlDevice::Open() {
+  FileDescriptor device(open("/dev/" VOS_CONTROL_DEVICE, O_RDWR | O_CLOEXEC));
+  if (device) return ControlDevice(std::move(device));
+  if (errno == EACCES || errno == EPERM) return Fail("only root may do this", errno);
+  if (errno == ENOENT) {
+    return Fail("/dev/" VOS_CONTROL_DEVICE " is missing: not a VirtuOS primary kernel", ENOENT);
+  }
+  return FailErrno("/dev/" VOS_CONTROL_DEVICE);
+}
+
+Result<void> ControlDevice::AttachNetwork() {
+  if (ioctl(device_.get(), VOS_IOC_NET_ATTACH) == 0) return {};
+  switch (errno) {
+    case EOPNOTSUPP:
+      return Fail("another network namespace is attached; there can be one", errno);
+    case ENOTCONN:
+      return Fail("no network domain is connected", errno);
+    default:
+      return FailErrno("cannot attach the network namespace");
+  }
+}
+
+Result<void> ControlDevice::DetachNetwork() {
+  if (ioctl(device_.get(), VOS_IOC_NET_DETACH) == 0) return {};
+  if (errno == ENOENT) return Fail("this network namespace is not attached", errno);
+  return FailErrno("cannot detach the network namespace");
+}
+
+Result<NoopTimes> ControlDevice::Noop(std::uint32_t domain, std::uint32_t count) {
+  vos_noop noop{};
+  noop.domain = domain;
+  noop.count = count;
+  if (ioctl(device_.get(), VOS_IOC_NOOP, &noop) == 0) {
+    return NoopTimes{noop.ns_total, noop.ns_min, noop.ns_max};
+  }
+  const std::string name = DomainKindName(domain);
+  switch (errno) {
+    case ENOTCONN:
+      return Fail("the " + name + " domain is not connected", errno);
+    case ENETDOWN:
+      return Fail("the " + name + " domain failed meanwhile", errno);
+    default:
+      return FailErrno("no-op in the " + name + " domain");
+  }
+}
+
+}  // namespace vos

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// vos: the command line of VirtuOS in the primary domain.
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <iostream>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "tools/common/control_device.h"
+#include "tools/common/kernel_state.h"
+#include "tools/common/result.h"
+#include "tools/vos/options.h"
+#include "tools/vos/ping.h"
+#include "tools/vos/run.h"
+#include "tools/vos/status.h"
+#include "tools/vos/supervisor_client.h"
+
+namespace vos {
+namespace {
+
+int Finish(const Result<std::string>& output) {
+  if (!output) {
+    std::cerr << "vos: " << output.error().message << "\n";
+    return 1;
+  }
+  std::cout << *output << std::flush;
+  return std::cout ? 0 : 1;
+}
+
+int Finish(const Result<void>& done) {
+  return Finish(done.transform([] { return std::string(); }));
+}
+
+int Execute(const StatusCommand& command) {
+  const auto supervisor = ReadSupervisorState();
+  if (!supervisor) return Finish(Result<void>(std::unexpected(supervisor.error())));
+  const auto kernel = ReadKernelState();
+  // vosd's view alone is worth showing, to a user without privileges too.
+  if (!kernel && !*supervisor) return Finish(Result<void>(std::unexpected(kernel.error())));
+  if (!kernel) std::cerr << "vos: " << kernel.error().message << "\n";
+  const Status status =
+      MakeStatus(*supervisor, SupervisorRuns(),
+                 kernel ? std::optional<KernelState>(*kernel) : std::nullopt, SinceBoot());
+  return Finish(command.json ? StatusJson(status) : StatusTable(status));
+}
+
+int Execute(const StatsCommand& command) {
+  return Finish(ReadKernelStats().transform([&](const std::vector<Counter>& counters) {
+    return command.json ? StatsJson(counters) : StatsTable(counters);
+  }));
+}
+
+int Execute(const PingCommand& command) { return Finish(Ping(command)); }
+
+int Execute(const RunCommand& command) { return Run(command); }
+
+int Execute(const NetworkCommand& command) {
+  return Finish(ControlDevice::Open().and_then([&](ControlDevice device) {
+    return command.attach ? device.AttachNetwork() : device.DetachNetwork();
+  }));
+}
+
+// By the toolstack, past vosd: what vosd and the kernel notice is what they notice of any death.
+int Execute(const KillCommand& command) {
+  const auto supervisor = ReadSupervisorState();
+  if (!supervisor) return Finish(Result<void>(std::unexpected(supervisor.error())));
+  std::uint32_t domid = 0;
+  if (*supervisor) {
+    for (const SupervisedDomain& domain : (*supervisor)->domains) {
+      if (domain.name == command.domain) domid = domain.domid;
+    }
+  }
+  if (domid == 0) {
+    return Finish(Result<void>(Fail("no service domain " + command.domain + " runs")));
+  }
+  const std::string number = std::to_string(domid);
+  std::vector<char*> arguments;
+  for (const char* word : {"xl", "destroy", number.c_str()}) {
+    arguments.push_back(const_cast<char*>(word));
+  }
+  arguments.push_back(nullptr);
+  pid_t xl = 0;
+  const int error = posix_spawnp(&xl, "xl", nullptr, nullptr, arguments.data(), environ);
+  if (error != 0) return Finish(Result<void>(FailErrno("xl", error)));
+  int status = 0;
+  while (waitpid(xl, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return 0;
+  return Finish(Result<void>(Fail("xl destroy failed")));
+}
+
+int Execute(const RestartCommand& command) {
+  return Finish(AskSupervisor("restart " + command.domain));
+}
+
+}  // namespace
+}  // namespace vos
+
+int main(int argc, char** argv) {
+  const auto command = vos::ParseOptions(std::vector<std::string>(argv + 1, argv + argc));
+  if (!command) {
+    (command.error().exit_status == 0 ? std::cout : std::cerr) << command.error().text;
+    return command.error().exit_status;
+  }
+  return std::visit([](const auto& chosen) { return vos::Execute(chosen); }, *command);
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef VIRTUOS_TOOLS_VOS_OPTIONS_H_
+#define VIRTUOS_TOOLS_VOS_OPTIONS_H_
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace vos {
+
+struct StatusCommand {
+  bool json = false;
+};
+struct StatsCommand {
+  bool json = false;
+};
+struct PingCommand {
+  std::uint32_t kind;  // VOS_DOMAIN_*
+  std::uint32_t count;
+};
+struct RunCommand {
+  enum class Sockets {
+    kShim,   // through the shim
+    kTrap,   // by system calls
+    kLocal,  // on the primary's own stack
+  };
+  Sockets sockets;
+  std::vector<std::string> command;
+};
+struct NetworkCommand {
+  bool attach;
+};
+struct KillCommand {
+  std::string domain;
+};
+struct RestartCommand {
+  std::string domain;
+};
+
+using Command = std::variant<StatusCommand, StatsCommand, PingCommand, RunCommand, NetworkCommand,
+                             KillCommand, RestartCommand>;
+
+// What to print instead of running a command: help, the version, or what is wrong.
+struct Message {
+  std::string text;
+  int exit_status;  // 0: to standard output; 2: a usage error
+};
+
+// `arguments` without the program's name.
+std::expected<Command, Message> ParseOptions(const std::vector<std::string>& arguments);
+
+}  // namespace vos
+
+#endif  // VIRTUOS_TOOLS_VOS_OPTIONS_H_

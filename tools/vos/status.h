@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `vos status` and `vos stats` print. JSON, one document:
+//   status  {"supervisor": {"running": bool, "pid": number}, "attached":
+//   "init_net"|"other"|"none"|"unknown",
+//            "domains": [{"name", "kind", "domid", "state", "generation", "pollers", "lanes",
+//            "objects",
+//                         "sessions", "noop_ns", "restarts", "nic", "reason", "uptime_seconds"}]}
+//           domid 0: there is no domain; uptime_seconds null: it is not connected.
+//           state: connected, or else the phase of vosd (tools/vosd/life_cycle.h), or what the
+//           kernel says.
+//   stats   {"DOMAIN": {"COUNTER": number}}
+#ifndef VIRTUOS_TOOLS_VOS_STATUS_H_
+#define VIRTUOS_TOOLS_VOS_STATUS_H_
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/common/kernel_state.h"
+#include "tools/common/supervisor_state.h"
+
+namespace vos {
+
+struct DomainStatus {
+  std::string name;
+  std::string state;
+  Connection connection;  // what the kernel tells, or zeroes
+  std::uint32_t restarts = 0;
+  std::string nic;
+  std::string reason;
+  std::optional<std::chrono::seconds> uptime;
+};
+
+struct Status {
+  bool supervised = false;  // vosd runs
+  pid_t supervisor = 0;
+  std::string attached;
+  std::vector<DomainStatus> domains;
+};
+
+// Puts together what vosd left and what the kernel tells; either may be missing. `now` is
+// SinceBoot().
+Status MakeStatus(const std::optional<SupervisorState>& supervisor, bool running,
+                  const std::optional<KernelState>& kernel, std::chrono::milliseconds now);
+
+std::string StatusTable(const Status& status);
+std::string StatusJson(const Status& status);
+std::string StatsTable(const std::vector<Counter>& counters);
+std::string StatsJson(const std::vector<Counter>& counters);
+
+}  // namespace vos
+
+#endif  // VIRTUOS_TOOLS_VOS_STATUS_H_

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/vosd/life_cycle.h"
+
+#include <algorithm>
+#include <format>
+#include <utility>
+
+namespace vos {
+namespace {
+
+using Kind = Step::Kind;
+
+std::string Seconds(std::chrono::milliseconds time) {
+  return std::format("{} s", std::chrono::duration_cast<std::chrono::seconds>(time).count());
+}
+
+}  // namespace
+
+const char* PhaseName(Phase phase) {
+  switch (phase) {
+    case Phase::kStopped:
+      return "stopped";
+    case Phase::kPreparing:
+      return "preparing";
+    case Phase::kCreating:
+      return "creating";
+    case Phase::kConnecting:
+      return "connecting";
+    case Phase::kConnected:
+      return "connected";
+    case Phase::kCleaning:
+      return "cleaning";
+    case Phase::kWaiting:
+      return "waiting";
+    case Phase::kFailed:
+      return "failed";
+  }
+  return "unknown";
+}
+
+LifeCycle::Steps LifeCycle::Prepare() {
+  phase_ = Phase::kPreparing;
+  ++incarnations_;
+  return {{Kind::kSetTimer, limits_.prepare_timeout}, {Kind::kPrepare}};
+}
+
+LifeCycle::Steps LifeCycle::Clean() {
+  phase_ = Phase::kCleaning;
+  return {{Kind::kSetTimer, limits_.clean_timeout}, {Kind::kClean}};
+}
+
+LifeCycle::Steps LifeCycle::Next() {
+  domid_ = 0;
+  const std::uint32_t allowed = ever_connected_ ? limits_.max_attempts : limits_.max_first_attempts;
+  if (give_up_ || attempts_ >= allowed) {
+    phase_ = Phase::kFailed;
+    return {{Kind::kClearTimer}};
+  }
+  if (attempts_ == 0) return Prepare();
+  phase_ = Phase::kWaiting;
+  auto delay = limits_.first_backoff;
+  for (std::uint32_t i = 1; i < attempts_ && delay < limits_.max_backoff; ++i) delay *= 2;
+  return {{Kind::kSetTimer, std::min(delay, limits_.max_backoff)}};
+}
+
+LifeCycle::Steps LifeCycle::Start() {
+  if (phase_ != Phase::kStopped) return {};
+  return Prepare();
+}
+
+LifeCycle::Steps LifeCycle::Adopt(std::uint32_t domid) {
+  if (phase_ != Phase::kStopped) return {};
+  phase_ = Phase::kConnected;
+  domid_ = domid;
+  ++incarnations_;
+  ever_connected_ = true;
+  return {{Kind::kWatch}, {Kind::kAttach}};
+}
+
+LifeCycle::Steps LifeCycle::Replace(std::uint32_t domid, std::string reason) {
+  if (phase_ != Phase::kStopped) return {};
+  domid_ = domid;
+  reason_ = std::move(reason);
+  return Clean();
+}
+
+LifeCycle::Steps LifeCycle::OnPrepared() {
+  if (phase_ != Phase::kPreparing) return {};
+  phase_ = Phase::kCreating;
+  return {{Kind::kSetTimer, limits_.create_timeout}, {Kind::kCreate}};
+}
+
+LifeCycle::Steps LifeCycle::OnCreated(std::uint32_t domid) {
+  if (phase_ != Phase::kCreating) return {};
+  phase_ = Phase::kConnecting;
+  domid_ = domid;
+  return {{Kind::kSetTimer, limits_.connect_timeout}, {Kind::kConnect}, {Kind::kWatch}};
+}
+
+LifeCycle::Steps LifeCycle::OnBackendState(XenbusState state, std::string reason) {
+  const bool ended = state == XenbusState::kClosing || state == XenbusState::kClosed;
+  if (phase_ == Phase::kConnecting && state == XenbusState::kConnected) {
+    phase_ = Phase::kConnected;
+    attempts_ = 0;
+    ever_connected_ = true;
+    return {{Kind::kClearTimer}, {Kind::kAttach}};
+  }
+  if (phase_ == Phase::kConnecting && ended) {
+    return OnFailure(reason.empty() ? "the connection was refused" : std::move(reason));
+  }
+  if (phase_ == Phase::kConnected && state != XenbusState::kConnected) {
+    return OnFailure(reason.empty() ? "the connection ended" : std::move(reason));
+  }
+  return {};
+}
+
+LifeCycle::Steps LifeCycle::OnFailure(std::string reason, bool permanent) {
+  switch (phase_) {
+    case Phase::kStopped:
+    case Phase::kCleaning:
+    case Phase::kWaiting:
+    case Phase::kFailed:
+      return {};
+    case Phase::kPreparing:
+    case Phase::kCreating:
+    case Phase::kConnecting:
+      ++attempts_;
+      break;
+    case Phase::kConnected:
+      break;
+  }
+  reason_ = std::move(reason);
+  give_up_ = permanent || !limits_.restart;
+  return Clean();
+}
+
+LifeCycle::Steps LifeCycle::OnCleaned(bool gone, std::string reason) {
+  if (phase_ != Phase::kCleaning) return {};
+  if (gone) return Next();
+  // The device and the name belong to what is left: without them no attempt can succeed.
+  reason_ = std::move(reason);
+  phase_ = Phase::kFailed;
+  return {{Kind::kClearTimer}};
+}
+
+LifeCycle::Steps LifeCycle::OnTimer() {
+  switch (phase_) {
+    case Phase::kPreparing:
+      return OnFailure("its device was not ready within " + Seconds(limits_.prepare_timeout));
+    case Phase::kCreating:
+      return OnFailure("it was not created within " + Seconds(limits_.create_timeout));
+    case Phase::kConnecting:
+      return OnFailure("it did not connect within " + Seconds(limits_.connect_timeout));
+    case Phase::kCleaning:
+      return OnCleaned(false, "it could not be destroyed within " + Seconds(limits_.clean_timeout));
+    case Phase::kWaiting:
+      return Prepare();
+    case Phase::kStopped:
+    case Phase::kConnected:
+    case Phase::kFailed:
+      return {};
+  }
+  return {};
+}
+
+LifeCycle::Steps LifeCycle::Restart() {
+  attempts_ = 0;
+  give_up_ = false;
+  switch (phase_) {
+    case Phase::kStopped:
+    case Phase::kWaiting:
+    case Phase::kFailed:
+      return domid_ != 0 ? Clean() : Prepare();
+    case Phase::kPreparing:
+    case Phase::kCreating:
+    case Phase::kConnecting:
+    case Phase::kConnected:
+      reason_ = "restarted by the operator";
+      return Clean();
+    case Phase::kCleaning:
+      return {};
+  }
+  return {};
+}
+
+}  // namespace vos

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happens to one service domain, and when: the decisions alone, without any system call.
+// The supervisor tells what it sees, and carries out the steps that come back, in their order.
+//
+//   stopped -> preparing -> creating -> connecting -> connected
+//                 ^             |            |            |
+//                 |             +------------+------------+  failure
+//               waiting  <--------- cleaning              |
+//                                      +---> failed  (given up, until an operator restarts it)
+#ifndef VIRTUOS_TOOLS_VOSD_LIFE_CYCLE_H_
+#define VIRTUOS_TOOLS_VOSD_LIFE_CYCLE_H_
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace vos {
+
+enum class Phase {
+  kStopped,
+  kPreparing,   // looking for the device and taking it from the primary
+  kCreating,    // the toolstack builds the domain
+  kConnecting,  // it boots; the drivers shake hands
+  kConnected,
+  kCleaning,  // destroying what is left of it
+  kWaiting,   // before the next attempt
+  kFailed,    // given up
+};
+
+const char* PhaseName(Phase phase);
+
+// State of a xenbus device, as in xen/io/xenbus.h; 0 also when its node is gone.
+enum class XenbusState : std::uint32_t {
+  kUnknown = 0,
+  kInitialising = 1,
+  kInitWait = 2,
+  kInitialised = 3,
+  kConnected = 4,
+  kClosing = 5,
+  kClosed = 6,
+};
+
+struct LifeCycleLimits {
+  std::chrono::milliseconds prepare_timeout{20'000};
+  std::chrono::milliseconds create_timeout{60'000};
+  std::chrono::milliseconds connect_timeout{45'000};
+  std::chrono::milliseconds clean_timeout{30'000};
+  std::chrono::milliseconds first_backoff{200};
+  std::chrono::milliseconds max_backoff{30'000};
+  // Incarnations in a row that may end before they were connected; fewer while none ever was,
+  // because then something is set up wrongly and the boot waits for the answer.
+  std::uint32_t max_attempts = 5;
+  std::uint32_t max_first_attempts = 2;
+  bool restart = true;  // after a failure, by itself
+};
+
+struct Step {
+  enum class Kind {
+    kPrepare,  // ends in OnPrepared() or OnFailure()
+    kCreate,   // ends in OnCreated() or OnFailure()
+    kConnect,  // write the xenbus nodes of the domain
+    kWatch,    // tell OnBackendState() and OnFailure() from now on
+    kAttach,   // the domain serves: attach what it serves
+    kClean,    // end a running step, watch no longer, destroy the domain, remove the nodes; ends in
+               // OnCleaned()
+    kSetTimer,  // OnTimer() after `delay`; one timer, the last setting counts
+    kClearTimer,
+  };
+  Kind kind;
+  std::chrono::milliseconds delay{0};
+
+  bool operator==(const Step&) const = default;
+};
+
+class LifeCycle {
+ public:
+  explicit LifeCycle(const LifeCycleLimits& limits) : limits_(limits) {}
+
+  using Steps = std::vector<Step>;
+
+  // Starts the domain; the toolstack has none of its name.
+  Steps Start();
+  // A domain of its name runs already and its connection stands.
+  Steps Adopt(std::uint32_t domid);
+  // A domain of its name exists, but is of no use.
+  Steps Replace(std::uint32_t domid, std::string reason);
+
+  Steps OnPrepared();
+  Steps OnCreated(std::uint32_t domid);
+  Steps OnBackendState(XenbusState state, std::string reason);
+  // A step failed, the domain died, or its connection did. `permanent`: trying again is of no use.
+  Steps OnFailure(std::string reason, bool permanent = false);
+  // `gone`: no domain of ours exists any more.
+  Steps OnCleaned(bool gone, std::string reason);
+  Steps OnTimer();
+  // The operator wants a new incarnation; clears the count of attempts.
+  Steps Restart();
+
+  Phase phase() const { return phase_; }
+  // 0: there is no domain.
+  std::uint32_t domid() const { return domid_; }
+  // Why the last incarnation ended; empty: none did.
+  const std::string& reason() const { return reason_; }
+  // Incarnations started after the first one.
+  std::uint32_t restarts() const { return incarnations_ > 0 ? incarnations_ - 1 : 0; }
+  bool ever_connected() const { return ever_connected_; }
+
+ private:
+  Steps Prepare();
+  Steps Clean();
+  // What follows once nothing is left of the last incarnation.
+  Steps Next();
+
+  LifeCycleLimits limits_;
+  Phase phase_ = Phase::kStopped;
+  std::uint32_t domid_ = 0;
+  std::string reason_;
+  std::uint32_t incarnations_ = 0;
+  std::uint32_t attempts_ = 0;  // incarnations in a row that ended before they were connected
+  bool ever_connected_ = false;
+  bool give_up_ = false;
+};
+
+}  // namespace vos
+
+#endif  // VIRTUOS_TOOLS_VOSD_LIFE_CYCLE_H_

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// vosd: starts the service domains, connects them with the primary, and brings failed ones back.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <format>
+#include <iostream>
+#include <string>
+#include <string_view>
+
+#include "tools/common/supervisor_state.h"
+#include "tools/common/text_file.h"
+#include "tools/common/version.h"
+#include "tools/vosd/event_loop.h"
+#include "tools/vosd/hypervisor.h"
+#include "tools/vosd/log.h"
+#include "tools/vosd/network_namespace.h"
+#include "tools/vosd/settings.h"
+#include "tools/vosd/supervisor.h"
+#include "tools/vosd/xenstore.h"
+
+namespace vos {
+namespace {
+
+// One supervisor at a time: the descriptor holds the lock until the process ends.
+Result<FileDescriptor> TakeLock() {
+  if (mkdir(kRunDirectory, 0755) < 0 && errno != EEXIST) return FailErrno(kRunDirectory);
+  FileDescriptor lock(open(kLockFile, O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!lock) return FailErrno(kLockFile);
+  if (flock(lock.get(), LOCK_EX | LOCK_NB) < 0) {
+    const auto pid = ReadTextFile(kLockFile);
+    return Fail("another vosd runs already, process " + pid.value_or("unknown"), errno);
+  }
+  const std::string pid = std::to_string(getpid());
+  if (ftruncate(lock.get(), 0) < 0 || write(lock.get(), pid.data(), pid.size()) < 0) {
+    return FailErrno(kLockFile);
+  }
+  return lock;
+}
+
+Result<void> Supervise(const std::string& directory, const Log& log) {
+  auto loop = EventLoop::Create();
+  if (!loop) return std::unexpected(loop.error());
+
+  // Before libxenstore starts its thread, which inherits the mask.
+  sigset_t ending;
+  sigemptyset(&ending);
+  sigaddset(&ending, SIGTERM);
+  sigaddset(&ending, SIGINT);
+  sigprocmask(SIG_BLOCK, &ending, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
+  const FileDescriptor signals(signalfd(-1, &ending, SFD_CLOEXEC));
+  if (!signals) return FailErrno("signalfd");
+  if (auto added = loop->Add(signals.get(),
+                             [&] {
+                               log.Write("asked to end; the domains go on without a supervisor");
+                               loop->Stop();
+                             });
+      !added) {
+    return added;
+  }
+
+  auto settings = ReadSettings(directory);
+  if (!settings) return std::unexpected(settings.error());
+  auto hypervisor = Hypervisor::Open();
+  if (!hypervisor) return std::unexpected(hypervisor.error());
+  auto store = XenStore::Open();
+  if (!store) return std::unexpected(store.error());
+  const auto network = NetworkNamespace::Leave();
+  if (!network) return std::unexpected(network.error());
+
+  auto supervisor =
+      Supervisor::Create({*loop, log, *store, *hypervisor, *network}, std::move(*settings));
+  if (!supervisor) return std::unexpected(supervisor.error());
+  (*supervisor)->Start();
+  return loop->Run();
+}
+
+int Main(const std::string& directory) {
+  const auto lock = TakeLock();
+  if (!lock) {
+    std::cerr << "vosd: " << lock.error().message << "\n";
+    return 1;
+  }
+  unlink(kReadyFile);
+  unlink(kFailedFile);
+  const auto log = Log::Open(kLogFile);
+  if (!log) {
+    std::cerr << "vosd: " << log.error().message << "\n";
+    return 1;
+  }
+  log->Write(std::format("vosd {} starts", kVersion));
+  const auto supervised = Supervise(directory, *log);
+  if (supervised) return 0;
+  log->Write("vosd ends: " + supervised.error().message);
+  if (const auto written = WriteTextFile(kFailedFile, supervised.error().message + "\n");
+      !written) {
+    log->Write(written.error().message);
+  }
+  return 1;
+}
+
+}  // namespace
+}  // namespace vos
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "Starts VirtuOS's service domains, connects them with the primary domain, and brings failed "
+      "ones\n"
+      "back. Runs in the foreground until SIGTERM; the domains go on without it, and the next "
+      "vosd\n"
+      "takes them over. Tells what it does on standard error and in /run/virtuos/vosd.log, and "
+      "the\n"
+      "outcome of the start in /run/virtuos/ready or /run/virtuos/failed.",
+      "vosd");
+  std::string directory = "/etc/virtuos";
+  app.add_option("--config-dir", directory,
+                 "directory of the domains' xl configurations (*.cfg) and of vosd.conf")
+      ->option_text("DIR [/etc/virtuos]");
+  app.add_flag("--foreground", "stay in the foreground; it always does");
+  app.set_version_flag("--version", std::format("vosd {}", vos::kVersion));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return vos::Main(directory);
+}

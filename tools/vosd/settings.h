@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// What vosd is told: the xl configurations and vosd.conf in its directory, and the kernel command
+// line.
+//
+// Every NAME.cfg is the xl configuration of a domain; a domain of type "pvh" gets no device.
+// vosd.conf, which may be missing, has a section for each domain that differs from the defaults:
+//
+//   [network]
+//   kind = network            network or storage; default: the domain's name
+//   nic = auto                auto, none, or a PCI address; default: auto for kind network, else
+//   none restart = yes             after a failure, by itself connect-timeout = 45      seconds
+//   from its creation to the connection max-attempts = 5          incarnations in a row that may
+//   end before they were connected
+//
+// virtuos.NAME=pv|pvh|none on the kernel command line: as configured with its device passed through
+// (pv, default); as a PVH guest without device; not at all.
+#ifndef VIRTUOS_TOOLS_VOSD_SETTINGS_H_
+#define VIRTUOS_TOOLS_VOSD_SETTINGS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tools/common/result.h"
+#include "tools/vosd/life_cycle.h"
+
+namespace vos {
+
+inline constexpr std::size_t kMaxDomains = 8;
+
+struct DomainSettings {
+  std::string name;
+  std::string config_file;
+  std::uint32_t kind = 0;  // VOS_DOMAIN_*
+  std::string nic;         // "auto", "none", or a PCI address
+  bool pvh = false;        // whatever its configuration says
+  LifeCycleLimits limits;
+};
+
+// What vosd itself needs of an xl configuration.
+struct XlConfig {
+  std::string name;
+  std::string type;  // empty: not given
+};
+Result<XlConfig> ParseXlConfig(std::string_view text);
+
+// Changes the domains named in vosd.conf.
+Result<void> ApplySettings(std::string_view vosd_conf, std::vector<DomainSettings>& domains);
+
+// Changes or removes domains as the kernel command line says.
+Result<void> ApplyCommandLine(std::string_view command_line, std::vector<DomainSettings>& domains);
+
+Result<std::vector<DomainSettings>> ReadSettings(const std::string& directory);
+
+}  // namespace vos
+
+#endif  // VIRTUOS_TOOLS_VOSD_SETTINGS_H_

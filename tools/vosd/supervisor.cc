@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/vosd/supervisor.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <deque>
+#include <format>
+#include <iterator>
+#include <utility>
+
+#include "kernel/virtuos/abi/virtuos.h"
+#include "tools/common/kernel_state.h"
+#include "tools/common/text.h"
+#include "tools/common/text_file.h"
+#include "tools/vosd/resolver.h"
+
+namespace vos {
+namespace {
+
+constexpr char kResolverFile[] = "/etc/resolv.conf";
+constexpr char kBackendToken[] = "backend ";
+constexpr char kResolverToken[] = "resolver ";
+constexpr std::size_t kMaxReason = 300;
+
+// Ends what is sent to a client or written to a file as one line.
+std::string OneLine(std::string_view text) { return Printable(text, kMaxReason); }
+
+}  // namespace
+
+struct Supervisor::Domain {
+  explicit Domain(DomainSettings s) : settings(std::move(s)), life(settings.limits) {}
+
+  const DomainSettings settings;
+  LifeCycle life;
+  std::optional<Timer> timer;
+  std::optional<Timer> resolver_timer;
+  std::deque<Step> steps;
+  bool doing = false;
+  Phase said = Phase::kStopped;  // phase the log told last
+
+  std::string nic;  // PCI address; empty: none
+  std::unique_ptr<Child> xl;
+  std::string xl_complaint;  // the last line xl wrote
+  std::optional<ConnectionNodes> nodes;
+  std::string resolver_path;  // watched; empty: not
+  std::string resolver_text;  // written to resolv.conf last
+  bool resolver_settled = false;
+  std::string attach_error;
+  std::optional<std::chrono::milliseconds> connected_at;
+  std::optional<std::chrono::milliseconds> started_at;  // not known of one taken over
+  std::vector<int> clients;                             // wait until it is connected or failed
+};
+
+Result<std::unique_ptr<Supervisor>> Supervisor::Create(const Tools& tools,
+                                                       std::vector<DomainSettings> settings) {
+  std::unique_ptr<Supervisor> supervisor(new Supervisor(tools));
+  Supervisor* self = supervisor.get();
+
+  const auto primary = tools.store.Read("domid");
+  const auto domid = primary ? ParseDecimal<std::uint32_t>(*primary) : std::nullopt;
+  if (!domid) return Fail("xenstore does not tell the domain this is; did xen-init-dom0 run?");
+  self->primary_ = *domid;
+
+  for (DomainSettings& one : settings) {
+    auto domain = std::make_unique<Domain>(std::move(one));
+    Domain* d = domain.get();
+    auto timer = Timer::Create(tools.loop, [self, d] { self->Do(*d, d->life.OnTimer()); });
+    if (!timer) return std::unexpected(timer.error());
+    d->timer.emplace(std::move(*timer));
+    auto resolver_timer = Timer::Create(tools.loop, [self, d] {
+      if (!d->resolver_settled) self->Say(*d, "its name servers are not known yet, going on");
+      d->resolver_settled = true;
+      self->ReportStart();
+    });
+    if (!resolver_timer) return std::unexpected(resolver_timer.error());
+    d->resolver_timer.emplace(std::move(*resolver_timer));
+    self->domains_.push_back(std::move(domain));
+  }
+
+  if (auto listening = self->control_.Listen(
+          kSocket,
+          [self](int client, std::string_view request) { self->OnRequest(client, request); });
+      !listening) {
+    return std::unexpected(listening.error());
+  }
+  if (auto watching = tools.store.Watch(kReleaseDomain, kReleaseDomain); !watching) {
+    return std::unexpected(watching.error());
+  }
+  if (auto added = tools.loop.Add(tools.store.events(), [self] { self->OnXenStoreEvents(); });
+      !added) {
+    return std::unexpected(added.error());
+  }
+  return supervisor;
+}
+
+Supervisor::Supervisor(const Tools& tools) : tools_(tools), control_(tools.loop) {}
+
+Supervisor::~Supervisor() { tools_.loop.Remove(tools_.store.events()); }
+
+void Supervisor::Start() {
+  for (const auto& domain : domains_) {
+    const auto domid = FindByName(domain->settings.name);
+    if (!domid) {
+      Do(*domain, domain->life.Start());
+      continue;
+    }
+    const ConnectionNodes nodes(primary_, *domid);
+    if (tools_.hypervisor.Health(*domid).alive &&
+        nodes.BackendState(tools_.store) == XenbusState::kConnected) {
+      Say(*domain, std::format("domain {} runs already, taking it over", *domid));
+      domain->nodes = nodes;
+      domain->nic = OneLine(
+          tools_.store
+              .Read(std::format("/local/domain/{}/backend/pci/{}/0/dev-0", primary_, *domid))
+              .value_or(""));
+      Do(*domain, domain->life.Adopt(*domid));
+    } else {
+      Say(*domain, std::format("replacing domain {}, which is not connected", *domid));
+      domain->nodes = nodes;
+      Do(*domain, domain->life.Replace(*domid, "it was not connected when vosd started"));
+    }
+  }
+  Publish();
+  ReportStart();
+}
+
+void Supervisor::Say(const Domain& domain, std::string_view text) const {
+  tools_.log.Write(std::format("{}: {}", domain.settings.name, text));
+}
+
+void Supervisor::Do(Domain& domain, LifeCycle::Steps steps) {
+  std::ranges::copy(steps, std::back_inserter(domain.steps));
+  if (domain.doing) return;
+  domain.doing = true;
+  while (true) {
+    if (const Phase phase = domain.life.phase(); phase != domain.said) {
+      const bool ended = phase == Phase::kCleaning || phase == Phase::kFailed;
+      Say(domain, ended ? std::format("{}: {}", PhaseName(phase), domain.life.reason())
+                        : std::string(PhaseName(phase)));
+      domain.said = phase;
+    }
+    if (domain.steps.empty()) break;
+    const Step step = domain.steps.front();
+    domain.steps.pop_front();
+    std::ranges::copy(DoStep(domain, step), std::back_inserter(domain.steps));
+  }
+  domain.doing = false;
+
+  if (domain.life.phase() == Phase::kFailed || domain.life.phase() == Phase::kConnected) {
+    std::string answer = "ok";
+    if (domain.life.phase() == Phase::kFailed) answer = "error " + OneLine(domain.life.reason());
+    if (!domain.attach_error.empty()) answer = "error " + OneLine(domain.attach_error);
+    for (const int client : std::exchange(domain.clients, {})) control_.Answer(client, answer);
+  }
+  Publish();
+  ReportStart();
+}
+
+LifeCycle::Steps Supervisor::DoStep(Domain& domain, const Step& step) {
+  switch (step.kind) {
+    case Step::Kind::kPrepare:
+      return Prepare(domain);
+    case Step::Kind::kCreate:
+      return CreateDomain(domain);
+    case Step::Kind::kConnect:
+      return WriteNodes(domain);
+    case Step::Kind::kWatch:
+      return Watch(domain);
+    case Step::Kind::kAttach:
+      return Attach(domain);
+    case Step::Kind::kClean:
+      return Clean(domain);
+    case Step::Kind::kSetTimer:
+      domain.timer->Set(step.delay);
+      return {};
+    case Step::Kind::kClearTimer:
+      domain.timer->Clear();
+      return {};
+  }
+  return {};
+}
+
+LifeCycle::Steps Supervisor::Prepare(Domain& domain) {
+  domain.started_at = SinceBoot();
+  domain.nic.clear();
+  if (domain.settings.nic == "none") return domain.life.OnPrepared();
+  if (!tools_.hypervisor.CanPassThrough()) {
+    return domain.life.OnFailure(
+        "the IOMMU is off or absent: a service domain cannot own the NIC (see Xen's option iommu=)",
+        /*permanent=*/true);
+  }
+  const auto device = FindNetworkDevice("/sys", domain.settings.nic);
+  if (!device) return domain.life.OnFailure(device.error().message, /*permanent=*/true);
+  domain.nic = device->address;
+  if (device->assignable) return domain.life.OnPrepared();
+  return RunXl(domain, {"pci-assignable-add", device->address}, [&domain](int status) {
+    if (status == 0) return domain.life.OnPrepared();
+    return domain.life.OnFailure(std::format("the NIC {} cannot be taken from the primary: {}",
+                                             domain.nic, domain.xl_complaint));
+  });
+}
+
+LifeCycle::Steps Supervisor::CreateDomain(Domain& domain) {
+  // -e: no process of xl's own stays to wait for the domain's end.
+  std::vector<std::string> arguments = {"create", "-e", domain.settings.config_file};
+  if (!domain.nic.empty()) {
+    arguments.push_back(std::format("pci=[\"{},permissive=1\"]", domain.nic));
+  }
+  if (domain.settings.pvh) {
+    arguments.push_back("type=\"pvh\"");
+    // An emulated processor offers such a guest no other one.
+    arguments.push_back("tsc_mode=\"native\"");
+  }
+  return RunXl(domain, std::move(arguments), [this, &domain](int status) {
+    if (status != 0) {
+      return domain.life.OnFailure("xl create failed: " + domain.xl_complaint);
+    }
+    const auto domid = FindByName(domain.settings.name);
+    if (!domid) return domain.life.OnFailure("it ended as soon as it was created");
+    return domain.life.OnCreated(*domid);
+  });
+}
+
+LifeCycle::Steps Supervisor::WriteNodes(Domain& domain) {
+  domain.nodes.emplace(primary_, domain.life.domid());
+  const auto written = domain.nodes->Write(tools_.store, domain.settings.kind);
+  if (!written) return domain.life.OnFailure(written.error().message);
+  return {};
+}
+
+LifeCycle::Steps Supervisor::Watch(Domain& domain) {
+  const std::string& name = domain.settings.name;
+  if (auto watching = tools_.store.Watch(domain.nodes->backend_state_path(), kBackendToken + name);
+      !watching) {
+    return domain.life.OnFailure(watching.error().message);
+  }
+  if (domain.settings.kind == VOS_DOMAIN_NETWORK) {
+    domain.resolver_path = std::format("/local/domain/{}/data/resolv", domain.life.domid());
+    if (auto watching = tools_.store.Watch(domain.resolver_path, kResolverToken + name);
+        !watching) {
+      return domain.life.OnFailure(watching.error().message);
+    }
+  }
+  return {};
+}
+
+LifeCycle::Steps Supervisor::Attach(Domain& domain) {
+  domain.connected_at = SinceBoot();
+  if (domain.started_at) {
+    Say(domain, std::format("domain {} serves, {} ms after its start", domain.life.domid(),
+                            (*domain.connected_at - *domain.started_at).count()));
+  }
+  domain.attach_error.clear();
+  if (domain.settings.kind != VOS_DOMAIN_NETWORK) return {};
+  if (const auto attached = tools_.network.Attach(); !attached) {
+    domain.attach_error = attached.error().message;
+    Say(domain, domain.attach_error);
+  }
+  if (domain.nic.empty()) domain.resolver_settled = true;  // nobody to ask
+  if (!domain.resolver_settled) domain.resolver_timer->Set(kResolverLimit);
+  return {};
+}
+
+LifeCycle::Steps Supervisor::Clean(Domain& domain) {
+  domain.xl.reset();
+  domain.connected_at.reset();
+  domain.resolver_timer->Clear();
+  if (domain.nodes) {
+    tools_.store.Unwatch(domain.nodes->backend_state_path(), kBackendToken + domain.settings.name);
+  }
+  if (!domain.resolver_path.empty()) {
+    tools_.store.Unwatch(domain.resolver_path, kResolverToken + domain.settings.name);
+    domain.resolver_path.clear();
+  }
+  // The name finds what a failed creation may have left.
+  std::uint32_t domid = domain.life.domid();
+  if (domid == 0) domid = FindByName(domain.settings.name).value_or(0);
+  if (domid == 0) return Cleaned(domain);
+  if (!domain.nodes) domain.nodes.emplace(primary_, domid);
+  return RunXl(domain, {"destroy", std::to_string(domid)}, [this, &domain, domid](int status) {
+    const bool gone = tools_.hypervisor.Health(domid).gone;
+    // Somebody else may have destroyed it meanwhile, and xl found nothing.
+    if (status == 0 || gone) return Cleaned(domain);
+    return domain.life.OnCleaned(false, "it cannot be destroyed: " + domain.xl_complaint);
+  });
+}
+
+LifeCycle::Steps Supervisor::Cleaned(Domain& domain) {
+  // Only now: until the domain is gone it may still use what the back-end shares with it.
+  if (domain.nodes) domain.nodes->Remove(tools_.store);
+  domain.nodes.reset();
+  return domain.life.OnCleaned(true, {});
+}
+
+LifeCycle::Steps Supervisor::RunXl(Domain& domain, std::vector<std::string> arguments,
+                                   std::function<LifeCycle::Steps(int status)> next) {
+  const std::string action = "xl " + arguments[0];
+  arguments.insert(arguments.begin(), "xl");
+  domain.xl_complaint = "no explanation was given";
+  Domain* d = &domain;
+  auto child = Child::Start(
+      tools_.loop, arguments,
+      [this, d, action](std::string_view line) {
+        d->xl_complaint = OneLine(Trim(line));
+        Say(*d, action + ": " + d->xl_complaint);
+      },
+      [this, d, action, next = std::move(next)](int status) {
+        const std::unique_ptr<Child> ended = std::move(d->xl);
+        if (status != 0) Say(*d, std::format("{}: exit status {}", action, status));
+        Do(*d, next(status));
+      });
+  if (!child) return domain.life.OnFailure("cannot run " + action + ": " + child.error().message);
+  domain.xl = std::move(*child);
+  return {};
+}
+
+std::optional<std::uint32_t> Supervisor::FindByName(const std::string& name) {
+  for (const std::string& entry : tools_.store.List("/local/domain")) {
+    const auto domid = ParseDecimal<std::uint32_t>(entry);
+    if (domid && *domid != 0 && tools_.store.Read("/local/domain/" + entry + "/name") == name) {
+      return domid;
+    }
+  }
+  return std::nullopt;
+}
+
+std::string Supervisor::FailureText(Domain& domain) {
+  if (const auto state = ReadKernelState()) {
+    for (const Connection& connection : state->connections) {
+      if (connection.domid == domain.life.domid() && !connection.reason.empty()) {
+        return OneLine(connection.reason);
+      }
+    }
+  }
+  return domain.nodes ? domain.nodes->ErrorText(tools_.store) : std::string();
+}
+
+void Supervisor::OnXenStoreEvents() {
+  while (const auto token = tools_.store.NextEvent()) {
+    if (*token == kReleaseDomain) {
+      OnReleasedDomain();
+      continue;
+    }
+    for (const auto& domain : domains_) {
+      if (*token == kBackendToken + domain->settings.name) Do(*domain, OnBackendChange(*domain));
+      if (*token == kResolverToken + domain->settings.name) OnResolverChange(*domain);
+    }
+  }
+}
+
+LifeCycle::Steps Supervisor::OnBackendChange(Domain& domain) {
+  if (!domain.nodes || domain.life.domid() == 0) return {};
+  const XenbusState state = domain.nodes->BackendState(tools_.store);
+  const bool usual = state == XenbusState::kInitialising || state == XenbusState::kInitWait ||
+                     state == XenbusState::kInitialised || state == XenbusState::kConnected;
+  if (usual) return domain.life.OnBackendState(state, {});
+  // A domain that died takes its connection with it, and that is the better explanation.
+  const DomainHealth health = tools_.hypervisor.Health(domain.life.domid());
+  return domain.life.OnBackendState(state, health.alive ? FailureText(domain) : health.reason);
+}
+
+void Supervisor::OnResolverChange(Domain& domain) {
+  if (domain.resolver_path.empty()) return;
+  const auto value = tools_.store.Read(domain.resolver_path);
+  if (!value) return;
+  const ResolverConfiguration configuration = MakeResolverConfiguration(*value);
+  if (configuration.rejected > 0) {
+    Say(domain, std::format("left out {} unusable pieces of its resolver settings",
+                            configuration.rejected));
+  }
+  if (!configuration.text.empty() && configuration.text != domain.resolver_text) {
+    WriteFile(kResolverFile, configuration.text);
+    domain.resolver_text = configuration.text;
+    Say(domain, "its name servers are in /etc/resolv.conf");
+  }
+  domain.resolver_settled = true;
+  ReportStart();
+}
+
+void Supervisor::OnReleasedDomain() {
+  for (const auto& domain : domains_) {
+    const std::uint32_t domid = domain->life.domid();
+    if (domid == 0) continue;
+    const DomainHealth health = tools_.hypervisor.Health(domid);
+    if (health.alive || domain->life.phase() == Phase::kCleaning) continue;
+    // What the kernel saw before, such as a broken protocol, tells more than the end itself.
+    const std::string text = FailureText(*domain);
+    Do(*domain, domain->life.OnFailure(text.empty() ? health.reason : health.reason + ": " + text));
+  }
+}
+
+void Supervisor::OnRequest(int client, std::string_view request) {
+  const auto words = SplitWords(request);
+  if (words.size() != 2 || words[0] != "restart") {
+    control_.Answer(client, "error vosd does not know this request");
+    return;
+  }
+  for (const auto& domain : domains_) {
+    if (domain->settings.name != words[1]) continue;
+    Say(*domain, "an operator asks for a restart");
+    const LifeCycle::Steps steps = domain->life.Restart();
+    domain->clients.push_back(client);
+    Do(*domain, steps);
+    return;
+  }
+  control_.Answer(client, "error no service domain has the name " + OneLine(words[1]));
+}
+
+void Supervisor::Publish() {
+  SupervisorState state;
+  state.pid = getpid();
+  for (const auto& domain : domains_) {
+    SupervisedDomain one;
+    one.name = domain->settings.name;
+    one.kind = DomainKindName(domain->settings.kind);
+    one.phase = PhaseName(domain->life.phase());
+    one.domid = domain->life.domid();
+    one.restarts = domain->life.restarts();
+    one.nic = domain->nic;
+    one.reason = domain->attach_error.empty() ? domain->life.reason() : domain->attach_error;
+    one.connected_at = domain->connected_at;
+    state.domains.push_back(std::move(one));
+  }
+  const std::string text = FormatSupervisorState(state);
+  if (text == published_) return;
+  WriteFile(kStateFile, text);
+  published_ = text;
+}
+
+void Supervisor::ReportStart() {
+  for (const auto& domain : domains_) {
+    std::string reason;
+    if (domain->life.phase() == Phase::kFailed) reason = domain->life.reason();
+    if (!domain->attach_error.empty()) reason = domain->attach_error;
+    if (reason.empty()) continue;
+    if (access(kReadyFile, F_OK) != 0 && access(kFailedFile, F_OK) != 0) {
+      WriteFile(kFailedFile, domain->settings.name + ": " + OneLine(reason) + "\n");
+    }
+    return;
+  }
+  for (const auto& domain : domains_) {
+    const bool named = domain->settings.kind != VOS_DOMAIN_NETWORK || domain->resolver_settled;
+    if (domain->life.phase() != Phase::kConnected || !named) return;
+  }
+  if (access(kReadyFile, F_OK) == 0) return;
+  unlink(kFailedFile);
+  WriteFile(kReadyFile, "");
+  tools_.log.Write("ready");
+}
+
+void Supervisor::WriteFile(const char* path, const std::string& contents) const {
+  if (const auto written = WriteTextFile(path, contents); !written) {
+    tools_.log.Write(written.error().message);
+  }
+}
+
+}  // namespace vos

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef VIRTUOS_TOOLS_VOSD_SUPERVISOR_H_
+#define VIRTUOS_TOOLS_VOSD_SUPERVISOR_H_
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tools/common/supervisor_state.h"
+#include "tools/vosd/child.h"
+#include "tools/vosd/connection_nodes.h"
+#include "tools/vosd/control_socket.h"
+#include "tools/vosd/event_loop.h"
+#include "tools/vosd/hypervisor.h"
+#include "tools/vosd/life_cycle.h"
+#include "tools/vosd/log.h"
+#include "tools/vosd/network_namespace.h"
+#include "tools/vosd/pci.h"
+#include "tools/vosd/settings.h"
+#include "tools/vosd/xenstore.h"
+
+namespace vos {
+
+// The start is not held up longer than this by the addresses of a domain with a NIC.
+inline constexpr std::chrono::seconds kResolverLimit{10};
+
+// Carries out what the LifeCycle of each domain says, and tells it what happens.
+class Supervisor {
+ public:
+  // What it works with; all of it outlives the supervisor.
+  struct Tools {
+    EventLoop& loop;
+    const Log& log;
+    XenStore& store;
+    Hypervisor& hypervisor;
+    const NetworkNamespace& network;
+  };
+
+  static Result<std::unique_ptr<Supervisor>> Create(const Tools& tools,
+                                                    std::vector<DomainSettings> settings);
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+  ~Supervisor();
+
+  // Starts the domains or takes over those that run; the event loop does the rest.
+  void Start();
+
+ private:
+  struct Domain;
+
+  explicit Supervisor(const Tools& tools);
+
+  void Say(const Domain& domain, std::string_view text) const;
+  // Carries out steps, and those that follow from them.
+  void Do(Domain& domain, LifeCycle::Steps steps);
+  LifeCycle::Steps DoStep(Domain& domain, const Step& step);
+  LifeCycle::Steps Prepare(Domain& domain);
+  LifeCycle::Steps CreateDomain(Domain& domain);
+  LifeCycle::Steps WriteNodes(Domain& domain);
+  LifeCycle::Steps Watch(Domain& domain);
+  LifeCycle::Steps Attach(Domain& domain);
+  LifeCycle::Steps Clean(Domain& domain);
+  // Nothing of the domain is left for the hypervisor.
+  LifeCycle::Steps Cleaned(Domain& domain);
+
+  // Runs xl; `next` gives the steps that follow from its exit status.
+  LifeCycle::Steps RunXl(Domain& domain, std::vector<std::string> arguments,
+                         std::function<LifeCycle::Steps(int status)> next);
+
+  void OnXenStoreEvents();
+  LifeCycle::Steps OnBackendChange(Domain& domain);
+  void OnResolverChange(Domain& domain);
+  void OnReleasedDomain();
+  void OnRequest(int client, std::string_view request);
+
+  // The domain the toolstack has under this name.
+  std::optional<std::uint32_t> FindByName(const std::string& name);
+  // Why the connection of a domain failed, from the kernel or the drivers' nodes.
+  std::string FailureText(Domain& domain);
+
+  void Publish();
+  // Says once whether the start succeeded.
+  void ReportStart();
+  void WriteFile(const char* path, const std::string& contents) const;
+
+  const Tools tools_;
+  ControlSocket control_;
+  std::uint32_t primary_ = 0;  // the domain this runs in
+  std::vector<std::unique_ptr<Domain>> domains_;
+  std::string published_;
+};
+
+}  // namespace vos
+
+#endif  // VIRTUOS_TOOLS_VOSD_SUPERVISOR_H_
