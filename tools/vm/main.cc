@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+// vm-run: run a program in the primary domain of a freshly booted machine. See options.cc.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <expected>
+#include <filesystem>
+#include <format>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tools/vm/command.h"
+#include "tools/vm/file_descriptor.h"
+#include "tools/vm/machine.h"
+#include "tools/vm/options.h"
+#include "tools/vm/sandbox.h"
+#include "tools/vm/session.h"
+
+namespace vos::vm {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Limits in seconds of what happens before and after the machine runs.
+constexpr unsigned kTurnLimit = 3 * 60 * 60;
+constexpr char kImageLimit[] = "1800";
+constexpr char kTarLimit[] = "120";
+
+void Say(std::string_view text) {
+  std::string line = std::format("vm-run: {}", text);
+  if (!line.ends_with('\n')) line += '\n';
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+// The only way to a machine: the holder of this lock runs one.
+std::expected<FileDescriptor, std::string> TakeTurn(const fs::path& checkout) {
+  const auto cache = CommandOutput({(checkout / "tools/cache-dir").native()});
+  if (!cache) return std::unexpected(cache.error());
+  std::error_code error;
+  fs::create_directories(*cache, error);
+  const fs::path path = fs::path(*cache) / "vm-run.lock";
+  FileDescriptor lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!lock) return std::unexpected(std::format("{}: {}", path.native(), std::strerror(errno)));
+  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    std::ifstream file(path);
+    const std::string holder(std::istreambuf_iterator<char>(file), {});
+    Say(std::format("waiting for the vm-run that is running (process {})", holder));
+    // Without SA_RESTART the alarm ends the wait.
+    struct sigaction on_alarm{};
+    on_alarm.sa_handler = [](int) {};
+    sigaction(SIGALRM, &on_alarm, nullptr);
+    alarm(kTurnLimit);
+    if (flock(lock.get(), LOCK_EX) != 0) return std::unexpected("the other vm-run does not end");
+    alarm(0);
+  }
+  const std::string self = std::to_string(getpid());
+  if (ftruncate(lock.get(), 0) != 0 ||
+      pwrite(lock.get(), self.data(), self.size(), 0) != static_cast<ssize_t>(self.size())) {
+    return std::unexpected(std::format("{}: {}", path.native(), std::strerror(errno)));
+  }
+  return lock;
+}
+
+// True if FILE names a file of the host that is to be copied, not a command of the primary.
+bool IsHostFile(const fs::path& file) {
+  if (file.is_absolute()) {
+    const std::string top = std::next(file.begin())->native();
+    if (top == "bin" || top == "lib" || top == "sbin" || top == "usr") return false;
+  }
+  std::error_code error;
+  return fs::is_regular_file(file, error);
+}
+
+// Packs FILE and the --put files into `archive`. FILE, if copied, becomes ./NAME in the command.
+std::expected<void, std::string> PackJob(Options& options, const fs::path& run,
+                                         const fs::path& archive) {
+  const fs::path directory = run / "job";
+  std::error_code error;
+  fs::create_directory(directory, error);
+  const auto copy = [&](const fs::path& from) -> std::expected<fs::path, std::string> {
+    fs::path clean = fs::absolute(from).lexically_normal();
+    if (!clean.has_filename()) clean = clean.parent_path();
+    const fs::path to = directory / clean.filename();
+    if (fs::exists(to)) {
+      return std::unexpected(std::format("{}: another file of this name is put too", from.native()));
+    }
+    fs::copy(clean, to, fs::copy_options::recursive, error);
+    if (error) return std::unexpected(std::format("{}: {}", from.native(), error.message()));
+    return to;
+  };
+  for (const fs::path& file : options.put) {
+    if (const auto copied = copy(file); !copied) return std::unexpected(copied.error());
+  }
+  if (IsHostFile(options.command[0])) {
+    const fs::path file = options.command[0];
+    const fs::path there = directory / file.filename();
+    // FILE may be among the --put files as well.
+    if (!fs::exists(there)) {
+      if (const auto copied = copy(file); !copied) return std::unexpected(copied.error());
+    }
+    fs::permissions(there, fs::perms::owner_all, fs::perm_options::add, error);
+    options.command[0] = "./" + file.filename().native();
+  }
+  const auto packed = CommandOutput({"timeout", kTarLimit, "tar", "-C", directory, "--owner=0",
+                                     "--group=0", "-cf", archive, "."});
+  if (!packed) return std::unexpected("packing the job: " + packed.error());
+  fs::remove_all(directory, error);
+  return {};
+}
+
+std::expected<Program, std::string> MakeHostProgram(const fs::path& file, std::size_t number,
+                                                    const fs::path& run) {
+  const fs::path path = fs::absolute(file);
+  if (access(path.c_str(), X_OK) != 0) {
+    return std::unexpected(std::format("--host {}: {}", file.native(), std::strerror(errno)));
+  }
+  return Program{.command = {path},
+                 .environment = {std::format("OUT={}", (run / "out").native())},
+                 .directory = fs::current_path(),
+                 .log = run / std::format("host-{}.log", number)};
+}
+
+Outcome Run(Options options, const fs::path& checkout) {
+  const auto failed = [](std::string message) {
+    return Outcome{kToolFailedStatus, std::move(message)};
+  };
+  for (const fs::path& disk : options.disks) {
+    if (access(disk.c_str(), R_OK | W_OK) != 0) {
+      return failed(std::format("--disk {}: {}", disk.native(), std::strerror(errno)));
+    }
+  }
+  const auto turn = TakeTurn(checkout);
+  if (!turn) return failed(turn.error());
+
+  const fs::path run = checkout / "build/vm/last";
+  std::error_code error;
+  fs::remove_all(run, error);
+  fs::create_directories(run / "out", error);
+  if (error) return failed(std::format("{}: {}", run.native(), error.message()));
+
+  const auto image =
+      CommandOutput({"timeout", kImageLimit, (checkout / "tools/image/primary-image").native(),
+                     "--config", options.config, "--packages", options.packages});
+  if (!image) return failed("no root image: " + image.error());
+  const auto files = FindBootFiles(checkout, options, *image);
+  if (!files) return failed(files.error());
+  auto qemu = FindQemu(checkout);
+  if (!qemu) return failed(qemu.error());
+  const fs::path archive = run / "job.tar";
+  if (const auto packed = PackJob(options, run, archive); !packed) return failed(packed.error());
+  std::ofstream(run / "resolv.conf") << "nameserver 127.0.0.1\n";
+
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    return failed(std::format("socketpair: {}", std::strerror(errno)));
+  }
+  FileDescriptor ours(ends[0]), machines(ends[1]);
+  std::vector<Program> programs;
+  for (const fs::path& file : options.host) {
+    auto program = MakeHostProgram(file, programs.size() + 1, run);
+    if (!program) return failed(program.error());
+    programs.push_back(*std::move(program));
+  }
+  auto machine = MakeMachine(options, *files, *std::move(qemu), run, machines.get());
+  if (!machine) return failed(machine.error());
+  programs.push_back(*std::move(machine));
+
+  sigset_t handled;
+  sigemptyset(&handled);
+  for (const int signal : kSessionSignals) sigaddset(&handled, signal);
+  sigprocmask(SIG_BLOCK, &handled, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  Outcome outcome;
+  {
+    auto sandbox = Sandbox::Start(programs, run / "resolv.conf");
+    if (!sandbox) return failed(sandbox.error());
+    machines.Reset();
+    outcome = RunSession(options, *sandbox,
+                         {.guest = std::move(ours),
+                          .machine = programs.size() - 1,
+                          .run = run,
+                          .job_archive = archive});
+  }
+  fs::remove(archive, error);
+  if (const fs::path output = run / kOutputArchive; fs::exists(output)) {
+    const auto unpacked =
+        CommandOutput({"timeout", kTarLimit, "tar", "-C", run / "out", "--no-same-owner",
+                       "--no-same-permissions", "-xf", output});
+    if (!unpacked && outcome.message.empty()) {
+      outcome = failed("unpacking what FILE left in $OUT: " + unpacked.error());
+    }
+    fs::remove(output, error);
+  }
+  return outcome;
+}
+
+}  // namespace
+}  // namespace vos::vm
+
+int main(int argc, char** argv) {
+  const auto options = vos::vm::ParseOptions(argc, argv);
+  if (!options) {
+    vos::vm::Say(std::format("{} (see --help)", options.error()));
+    return vos::vm::kToolFailedStatus;
+  }
+  if (options->help) {
+    std::fputs(vos::vm::kUsage, stdout);
+    return 0;
+  }
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) {
+    vos::vm::Say("cannot find its own checkout: /proc is missing");
+    return vos::vm::kToolFailedStatus;
+  }
+  // The program is build/bin/vm-run of its checkout.
+  const auto outcome =
+      vos::vm::Run(*options, self.parent_path().parent_path().parent_path());
+  if (!outcome.message.empty()) vos::vm::Say(outcome.message);
+  return outcome.status;
+}
