@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+# Compiles the tests; runs inside the build root, started by rules.mk.
+#   all      system and application tests, programs beside the machine
+#   host     unit and fuzz tests
+MAKEFLAGS += --no-builtin-rules
+top := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))..)
+out := $(top)/build/tests
+
+CXX := ccache g++
+CLANG := ccache clang++
+warnings := -Wall -Wextra -Werror -Wno-missing-field-initializers
+# As it stands in messages: relative to the checkout, where the compiler runs.
+source = $(patsubst $(top)/%,%,$<)
+flags = -std=gnu++23 -O1 -g1 $(warnings) -I$(top) -MMD -MP -MF $@.d
+
+# ------------------------------------------- system and application tests
+
+# One program a file.
+system := $(patsubst $(top)/tests/%.cc,$(out)/%,$(wildcard $(top)/tests/system/*.cc $(top)/tests/apps/*.cc))
+# Scripts run as they are; their peers beside the machine are static, for any host.
+host_programs := $(patsubst $(top)/tests/host/%.cc,$(out)/host/%,$(wildcard $(top)/tests/host/*.cc))
+
+.PHONY: all host
+all: $(system) $(host_programs)
+
+# No debugging information: all of them are copied into the machine.
+$(system): $(out)/%: $(top)/tests/%.cc
+	@mkdir -p $(@D)
+	cd $(top) && $(CXX) $(flags) -g0 -s -o $@ $(source) -pthread
+
+$(host_programs): $(out)/%: $(top)/tests/%.cc
+	@mkdir -p $(@D)
+	cd $(top) && $(CXX) $(flags) -static -o $@ $(source) -pthread
+
+# -------------------------------------------------- unit and fuzz tests
+
+unit := $(patsubst $(top)/tests/%.cc,$(out)/%,$(wildcard $(top)/tests/unit/*_test.cc))
+thread := $(patsubst $(top)/tests/%.cc,$(out)/%,$(wildcard $(top)/tests/thread/*_test.cc))
+fuzz := $(patsubst $(top)/tests/%.cc,$(out)/%,$(wildcard $(top)/tests/fuzz/*_fuzz.cc))
+
+host: $(unit) $(thread) $(fuzz)
+
+# A unit test lists what it needs beside headers in a line "// links: FILE.cc... -lLIBRARY..."; paths
+# are relative to the checkout.
+links = $(shell sed -n 's|^// links: ||p' $<)
+
+$(unit): $(out)/%: $(top)/tests/%.cc
+	@mkdir -p $(@D)
+	cd $(top) && $(CXX) $(flags) -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ $(source) \
+	  $(links) -lgmock -lgtest_main -lgtest -pthread
+
+# ThreadSanitizer; clang's, because it follows atomics of several sizes on one word.
+$(thread): $(out)/%: $(top)/tests/%.cc
+	@mkdir -p $(@D)
+	cd $(top) && $(CLANG) $(flags) -fsanitize=thread -o $@ $(source) $(links) -lgtest_main -lgtest -pthread
+
+$(fuzz): $(out)/%: $(top)/tests/%.cc
+	@mkdir -p $(@D)
+	cd $(top) && $(CLANG) $(flags) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $(source) $(links)
+
+-include $(wildcard $(out)/*/*.d)
