@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// First process of a service domain. The kernel does the domain's work; this brings its interfaces up,
-// whenever a NIC appears, and keeps a DHCP client on each. It never exits: that would panic the kernel.
+// First process of a service domain. The kernel does the domain's work; this brings its interfaces
+// up, whenever a NIC appears, and keeps a DHCP client on each. It never exits: that would panic the
+// kernel.
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <net/if.h>
@@ -71,8 +72,8 @@ void SetKernelParameter(const char* path, const char* value) {
 
 // Events of the kernel's devices; what they say does not matter, the directory is the truth.
 int OpenDeviceEvents() {
-  const int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                        NETLINK_KOBJECT_UEVENT);
+  const int fd =
+      socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
   sockaddr_nl address{};
   address.nl_family = AF_NETLINK;
   address.nl_groups = 1;
@@ -161,7 +162,8 @@ void HandleSignals(int signals) {
     char event[4096];
     while (recv(devices, event, sizeof(event), 0) > 0) {
     }
-    // A client that ended, because its NIC went away or something is wrong, is not restarted at once.
+    // A client that ended, because its NIC went away or something is wrong, is not restarted at
+    // once.
     if (child_ended) poll(nullptr, 0, kRetryMilliseconds);
     clients.StartMissing();
   }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// O_ASYNC: SIGIO, or another signal with F_SETSIG, when a socket becomes ready; to the owner that
-// was set. tier: fast boot: shared variants: trap shim local
+// O_ASYNC: SIGIO, or another signal with F_SETSIG, when a socket becomes ready; to the owner
+// that was set.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include "testing.h"
 
 using namespace vos::testing;

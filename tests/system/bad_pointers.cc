@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bad addresses give EFAULT, never a signal, also where the memory ends in the middle or goes away;
-// a datagram or bytes that could not be delivered are handled as Linux does. tier: fast boot:
-// shared variants: trap shim local
+// Bad addresses give EFAULT, never a signal, also where the memory ends in the middle or goes
+// away; a datagram or bytes that could not be delivered are handled as Linux does.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include <sys/mman.h>
 
 #include "testing.h"

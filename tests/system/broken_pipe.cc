@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writing to a closed connection: EPIPE and SIGPIPE from every call that writes, no signal with
-// MSG_NOSIGNAL; a reset connection says ECONNRESET once. tier: fast boot: shared variants: trap
-// shim local
+// MSG_NOSIGNAL; a reset connection says ECONNRESET once.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include <sys/sendfile.h>
 
 #include "testing.h"

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Programs that close all descriptors, those they never opened too, go on with new ones as if
-// nothing had been. tier: fast boot: shared variants: trap shim local
+// nothing had been.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include "testing.h"
 
 using namespace vos::testing;

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A connect that the peer's full queue keeps waiting: EALREADY, EINTR without losing it,
-// SO_SNDTIMEO, and then it works. tier: fast boot: shared variants: trap shim local time: 40
+// SO_SNDTIMEO, and then it works.
+// tier: fast
+// boot: shared
+// variants: trap shim local
+// time: 40
 #include "testing.h"
 
 using namespace vos::testing;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// dup, dup2, dup3, F_DUPFD: copies are one socket; closing one leaves the others; closing while a
-// call blocks. tier: fast boot: shared variants: trap shim local
+// dup, dup2, dup3, F_DUPFD: copies are one socket; closing one leaves the others; closing while
+// a call blocks.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include "testing.h"
 
 using namespace vos::testing;

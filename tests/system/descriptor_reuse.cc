@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A descriptor number that one thread closes and others reuse while traffic runs: no byte ever
 // reaches or comes from a connection other than the one the number stood for when the call was
-// made. tier: fast boot: shared variants: trap shim local time: 60
+// made.
+// tier: fast
+// boot: shared
+// variants: trap shim local
+// time: 60
 #include <sys/stat.h>
 
 #include "testing.h"

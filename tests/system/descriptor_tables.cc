@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Descriptor tables and memory shared in unusual ways: a thread with a table of its own (unshare,
-// close_range), a process that shares only the table (clone with CLONE_FILES). tier: fast boot:
-// shared variants: trap shim local
+// Descriptor tables and memory shared in unusual ways: a thread with a table of its own
+// (unshare, close_range), a process that shares only the table (clone with CLONE_FILES).
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include <linux/close_range.h>
 #include <sched.h>
 

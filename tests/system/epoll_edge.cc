@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Edge-triggered epoll: an edge for each arrival, although the mask stays the same; EPOLLIN edges
-// are not lost to EPOLLOUT ones; none without cause. tier: fast boot: shared variants: trap shim
-// local
+// Edge-triggered epoll: an edge for each arrival, although the mask stays the same; EPOLLIN
+// edges are not lost to EPOLLOUT ones; none without cause.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include <sys/epoll.h>
 
 #include "testing.h"

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Level-triggered epoll: ready as long as there is something; change and removal of interest; what
-// close does. tier: fast boot: shared variants: trap shim local
+// Level-triggered epoll: ready as long as there is something; change and removal of interest;
+// what close does.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include <sys/epoll.h>
 
 #include "testing.h"

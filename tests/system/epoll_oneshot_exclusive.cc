@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // EPOLLONESHOT reports once until armed anew; EPOLLEXCLUSIVE watchers of one listener: every
-// connection is taken by somebody, and not everybody is woken for it. tier: fast boot: shared
+// connection is taken by somebody, and not everybody is woken for it.
+// tier: fast
+// boot: shared
 // variants: trap shim local
 // time: 30
 #include <sys/epoll.h>

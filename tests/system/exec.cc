@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // exec keeps sockets without CLOEXEC, closes those with it, and starts the new program without
-// anything of the old. tier: fast boot: shared variants: trap shim local
+// anything of the old.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include "testing.h"
 
 using namespace vos::testing;

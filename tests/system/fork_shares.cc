@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// After fork both processes use the same sockets, in turns and at once, and each closes for itself.
+// After fork both processes use the same sockets, in turns and at once, and each closes for
+// itself.
 // tier: fast
 // boot: shared
 // variants: trap shim local

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // 1 MiB in both directions at once over one connection, blocking and non-blocking with partial
-// writes. tier: fast boot: shared variants: trap shim local time: 40
+// writes.
+// tier: fast
+// boot: shared
+// variants: trap shim local
+// time: 40
 #include "testing.h"
 
 using namespace vos::testing;

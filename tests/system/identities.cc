@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a user may do is decided by that user: low ports, a foreign SO_REUSEPORT group, privileged
-// options. tier: fast boot: shared variants: trap shim local
+// What a user may do is decided by that user: low ports, a foreign SO_REUSEPORT group,
+// privileged options.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include <grp.h>
 
 #include "testing.h"

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// 1,000 idle connections, descriptors beyond 1024 among them, cost no thread and slow nobody; each
-// still works. tier: fast boot: shared variants: trap shim local time: 90
+// 1,000 idle connections, descriptors beyond 1024 among them, cost no thread and slow nobody;
+// each still works.
+// tier: fast
+// boot: shared
+// variants: trap shim local
+// time: 90
 #include <sys/epoll.h>
 
 #include "testing.h"

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The interfaces and addresses a program sees are those of the stack its sockets use: getifaddrs,
-// if_nametoindex, interface ioctls on any socket, getaddrinfo. tier: fast boot: shared variants:
-// trap shim local
+// The interfaces and addresses a program sees are those of the stack its sockets use:
+// getifaddrs, if_nametoindex, interface ioctls on any socket, getaddrinfo.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netdb.h>

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A handler ends a blocked call with EINTR, or lets it go on if it was installed with SA_RESTART; a
-// call with a time limit is never restarted. tier: fast boot: shared variants: trap shim local
+// A handler ends a blocked call with EINTR, or lets it go on if it was installed with
+// SA_RESTART; a call with a time limit is never restarted.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include "testing.h"
 
 using namespace vos::testing;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// io_uring on sockets by bare system calls: send, receive that waits, accept, connect that fails,
-// poll, close. tier: fast boot: shared variants: trap shim local
+// io_uring on sockets by bare system calls: send, receive that waits, accept, connect that
+// fails, poll, close.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include <linux/io_uring.h>
 #include <sys/mman.h>
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The backlog: as many connections wait as asked for, none is lost, listen again changes it,
-// somaxconn limits it. tier: fast boot: shared variants: trap shim local time: 40
+// somaxconn limits it.
+// tier: fast
+// boot: shared
+// variants: trap shim local
+// time: 40
 #include "testing.h"
 
 using namespace vos::testing;

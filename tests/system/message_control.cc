@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ancillary data of IPv4 and IPv6: received destination, TTL and class; sent TTL, class and source;
-// truncation. tier: fast boot: shared variants: trap shim local
+// Ancillary data of IPv4 and IPv6: received destination, TTL and class; sent TTL, class and
+// source; truncation.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include "testing.h"
 
 using namespace vos::testing;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// O_NONBLOCK belongs to the open file description: switched by fcntl or FIONBIO, on or off, every
-// dup and every process that has it sees it with its next call. tier: fast boot: shared variants:
-// trap shim local
+// O_NONBLOCK belongs to the open file description: switched by fcntl or FIONBIO, on or off,
+// every dup and every process that has it sees it with its next call.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include "testing.h"
 
 using namespace vos::testing;

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A full socket: a partial count, then EAGAIN, POLLOUT gone and back again; not a byte lost or
-// doubled. tier: fast boot: shared variants: trap shim local time: 30
+// doubled.
+// tier: fast
+// boot: shared
+// variants: trap shim local
+// time: 30
 #include "testing.h"
 
 using namespace vos::testing;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// poll, ppoll, select and pselect over sockets, pipes and bad descriptors together: states, waking,
-// time limits. tier: fast boot: shared variants: trap shim local
+// poll, ppoll, select and pselect over sockets, pipes and bad descriptors together: states,
+// waking, time limits.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include <sys/select.h>
 
 #include "testing.h"

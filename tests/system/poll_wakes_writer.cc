@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A thread that waits for room, or for a connection to be made, is woken by it; one that waits for
-// one thing is not kept asleep by the other happening first. tier: fast boot: shared variants: trap
-// shim local
+// A thread that waits for room, or for a connection to be made, is woken by it; one that waits
+// for one thing is not kept asleep by the other happening first.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include <sys/epoll.h>
 
 #include "testing.h"

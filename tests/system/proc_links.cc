@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// /proc shows sockets as sockets; limits of descriptors are those of the process; fstat tells them
-// apart. tier: fast boot: shared variants: trap shim local
+// /proc shows sockets as sockets; limits of descriptors are those of the process; fstat tells
+// them apart.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include <dirent.h>
 #include <sys/stat.h>
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // FIONREAD and SIOCOUTQ tell what waits to be read and to be acknowledged; SO_RCVLOWAT delays
-// readability. tier: fast boot: shared variants: trap shim local
+// readability.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include <linux/sockios.h>
 
 #include "testing.h"

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sockets passed over AF_UNIX (SCM_RIGHTS) and taken by pidfd_getfd work in the other process and
-// outlive the sender. tier: fast boot: shared variants: trap shim local
+// Sockets passed over AF_UNIX (SCM_RIGHTS) and taken by pidfd_getfd work in the other process
+// and outlive the sender.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include <sys/pidfd.h>
 
 #include "testing.h"

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A seccomp filter holds for socket calls however they are made: what it forbids fails, before and
-// after the process has earned a fast path. tier: fast boot: shared variants: trap shim local
+// A seccomp filter holds for socket calls however they are made: what it forbids fails, before
+// and after the process has earned a fast path.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>

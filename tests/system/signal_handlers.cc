@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Handlers that do socket I/O themselves, also while they interrupt socket I/O of their own thread,
-// and handlers that leave by siglongjmp. tier: fast boot: shared variants: trap shim local time: 40
+// Handlers that do socket I/O themselves, also while they interrupt socket I/O of their own
+// thread, and handlers that leave by siglongjmp.
+// tier: fast
+// boot: shared
+// variants: trap shim local
+// time: 40
 #include <setjmp.h>
 
 #include "testing.h"

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// socket() makes what is served, with its flags, and fails clearly for everything else: no family
-// silently reaches an empty stack. tier: fast boot: shared variants: trap shim local
+// socket() makes what is served, with its flags, and fails clearly for everything else: no
+// family silently reaches an empty stack.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include <linux/if_packet.h>
 #include <linux/netlink.h>
 #include <sys/un.h>

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Options read back what was set, at every level, with short and long buffers and with errors of
-// Linux. tier: fast boot: shared variants: trap shim local
+// Linux.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include "testing.h"
 
 using namespace vos::testing;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // vfork, posix_spawn and clone children that rearrange their descriptors in the parent's memory,
-// while the parent's other threads go on: nobody's data goes to the wrong socket. tier: fast boot:
-// shared variants: trap shim local time: 40
+// while the parent's other threads go on: nobody's data goes to the wrong socket.
+// tier: fast
+// boot: shared
+// variants: trap shim local
+// time: 40
 #include <sched.h>
 #include <spawn.h>
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// pthread_cancel ends a thread in a blocked socket call, and threads that end anyhow leave nothing
-// behind that others miss: the connection works for them. tier: fast boot: shared variants: trap
-// shim local
+// pthread_cancel ends a thread in a blocked socket call, and threads that end anyhow leave
+// nothing behind that others miss: the connection works for them.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include "testing.h"
 
 using namespace vos::testing;

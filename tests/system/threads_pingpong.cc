@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// 64 threads, each with a connection of its own, and then many short-lived threads: more than there
-// are lanes. tier: fast boot: shared variants: trap shim local time: 60
+// 64 threads, each with a connection of its own, and then many short-lived threads: more than
+// there are lanes.
+// tier: fast
+// boot: shared
+// variants: trap shim local
+// time: 60
 #include "testing.h"
 
 #include <memory>

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every size around the limits of lines, chunks, pages and calls arrives unchanged, in both
-// directions. tier: fast boot: shared variants: trap shim local time: 30
+// directions.
+// tier: fast
+// boot: shared
+// variants: trap shim local
+// time: 30
 #include "testing.h"
 
 using namespace vos::testing;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // UDP sockets: connecting, filtering, disconnecting, refusal by ICMP, limits of a datagram, its
-// boundaries. tier: fast boot: shared variants: trap shim local
+// boundaries.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include "testing.h"
 
 using namespace vos::testing;

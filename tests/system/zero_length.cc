@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Calls that move no byte: a stream ignores them, a datagram socket sends and receives an empty
-// datagram. tier: fast boot: shared variants: trap shim local
+// datagram.
+// tier: fast
+// boot: shared
+// variants: trap shim local
 #include "testing.h"
 
 using namespace vos::testing;

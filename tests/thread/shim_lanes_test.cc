@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // links: libsyscall-shim/[!i]*.cc libsyscall-shim/copy.S
-// process, a lane each, against the service half of common/lane.h: publishing, parking, doorbells
-// and sleeping, taking lanes and taking them back.
+//
+// Threads of one process, a lane each, against the service half of common/lane.h: publishing,
+// parking, doorbells and sleeping, taking lanes and taking them back.
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -14,7 +15,7 @@ namespace vos::shim {
 namespace {
 
 constexpr int kThreads = 9;  // more than an extent has lanes
-constexpr int kRounds = 400;
+constexpr int kRounds = 200;
 
 void Exchange(SimulatedSession& session, int rounds, unsigned pause_us) {
   int pair[2];

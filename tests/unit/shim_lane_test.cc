@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // links: libsyscall-shim/[!i]*.cc libsyscall-shim/copy.S
-// lanes of the shim: when they come, who has them, handlers, fork, and the end.
+//
+// Sessions and lanes of the shim: when they come, who has them, handlers, fork, and the end.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/sched.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // links: libsyscall-shim/[!i]*.cc libsyscall-shim/copy.S
-// answers over lanes, and what it leaves to the kernel.
+//
+// What the shim answers over lanes, and what it leaves to the kernel.
 #include "libsyscall-shim/transfer.h"
 
 #include <fcntl.h>
@@ -450,6 +451,7 @@ TEST_F(ShimTransfer, AHostileServiceWritesOnlyIntoTheBuffer) {
     completion.flags = static_cast<std::uint16_t>(random() % 8);
     std::memset(chunk, static_cast<int>(random()), 256);
   };
+  session_.ServeInWait();
   signal(SIGPIPE, SIG_IGN);
   constexpr std::size_t kGuard = 64;
   std::vector<char> area(kGuard + 70'000 + kGuard);

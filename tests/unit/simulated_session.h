@@ -106,6 +106,13 @@ class SimulatedSession {
   }
   void Resume() { stalled_ = false; }
 
+  // From now on requests are answered inside VOS_CALL_WAIT: no thread has to be scheduled for one.
+  void ServeInWait() {
+    Stall();
+    header().spin_cycles = 0;
+    serve_in_wait_ = true;
+  }
+
   vos_session_header& header() { return const_cast<vos_session_header&>(*HeaderOf(base_)); }
   std::byte* base() { return base_; }
 
@@ -198,6 +205,11 @@ class SimulatedSession {
       if (result < 0) return result;
     }
     if (wakes_for_nothing) return 0;
+    if (serve_in_wait_) {
+      Look(true);
+      ServeLane(lane);
+      return 0;
+    }
     while (!vos_lane_completed(&LaneS(base_, lane)->completion[entry], turn)) {
       if (vos_load(&header().dead) != 0) return -ENETDOWN;
       usleep(20);
@@ -384,6 +396,7 @@ class SimulatedSession {
   std::atomic<bool> kicked_{false};
   std::atomic<bool> stalled_{false};
   std::atomic<bool> resting_{false};
+  bool serve_in_wait_ = false;
   std::jthread service_;
 };
 

@@ -77,7 +77,8 @@ struct ExitedChild {
   for (;;) pause();
 }
 
-// For failures before the port is open: the text goes to the serial log, vm-run sees the machine end.
+// For failures before the port is open: the text goes to the serial log, vm-run sees the machine
+// end.
 [[noreturn]] void Die(const std::string& why) {
   std::fprintf(stderr, "virtuos init: %s\n", why.c_str());
   PowerOff();
@@ -146,9 +147,13 @@ void PrepareSystem() {
     fs::create_directories(directory, error);
     if (error) Die(std::format("{}: {}", directory, error.message()));
   }
-  const struct { const char* link; const char* target; } links[] = {
-      {"/dev/fd", "/proc/self/fd"}, {"/dev/stdin", "fd/0"},
-      {"/dev/stdout", "fd/1"}, {"/dev/stderr", "fd/2"}};
+  const struct {
+    const char* link;
+    const char* target;
+  } links[] = {{"/dev/fd", "/proc/self/fd"},
+               {"/dev/stdin", "fd/0"},
+               {"/dev/stdout", "fd/1"},
+               {"/dev/stderr", "fd/2"}};
   for (const auto& [link, target] : links) {
     [[maybe_unused]] const int result = symlink(target, link);
   }
@@ -212,6 +217,7 @@ class Init {
   void FollowConsoleLogs();
 
   void StartToolstack();
+  void LeaveProcessorToDomain();
   void StartDomains();
   void StartJob();
   void StopJob();
@@ -444,8 +450,8 @@ void Init::HandleFrame(const Frame& frame) {
         if (pipe2(ends, O_CLOEXEC) != 0) Fail(std::format("pipe: {}", std::strerror(errno)));
         FileDescriptor from(ends[0]);
         job_files_ = FileDescriptor(ends[1]);
-        job_files_tar_ = Spawn({"tar", "-xf", "-", "-C", kJobDirectory}, from.get(),
-                               STDERR_FILENO, STDERR_FILENO);
+        job_files_tar_ = Spawn({"tar", "-xf", "-", "-C", kJobDirectory}, from.get(), STDERR_FILENO,
+                               STDERR_FILENO);
       }
       if (!WriteAll(job_files_.get(), frame.payload)) Fail("the job's files cannot be unpacked");
       return;
@@ -484,9 +490,21 @@ void Init::StartToolstack() {
     Fail("xenstored does not start");
   }
   if (!RunLogged({programs + "xen-init-dom0"}, "toolstack")) Fail("xen-init-dom0 failed");
-  SpawnLogged({programs + "xenconsoled", "-i", "--log=guest",
-               std::string("--log-dir=") + kConsoleLogs},
-              "toolstack");
+  SpawnLogged(
+      {programs + "xenconsoled", "-i", "--log=guest", std::string("--log-dir=") + kConsoleLogs},
+      "toolstack");
+}
+
+// Xen starts with vCPU N of the primary on processor N; processor 1 belongs to the network domain.
+void Init::LeaveProcessorToDomain() {
+  const long cpus = sysconf(_SC_NPROCESSORS_CONF);
+  for (long cpu = 1; cpu < cpus; ++cpu) {
+    if (!RunLogged({std::string(kXenPrograms) + "xl", "vcpu-pin", "0", std::to_string(cpu),
+                    std::to_string(cpu + 1)},
+                   "toolstack")) {
+      Fail(std::format("vCPU {} of the primary cannot be moved", cpu));
+    }
+  }
 }
 
 void Init::StartDomains() {
@@ -586,8 +604,7 @@ void Init::SendOutputDirectory() {
   FileDescriptor into(ends[1]);
   FileDescriptor nothing(open("/dev/null", O_RDONLY | O_CLOEXEC));
   bool ended = false;
-  Spawn({"tar", "-C", kOutputDirectory, "-cf", "-", "."}, nothing.get(), into.get(),
-        STDERR_FILENO);
+  Spawn({"tar", "-C", kOutputDirectory, "-cf", "-", "."}, nothing.get(), into.get(), STDERR_FILENO);
   into.Reset();
   Watch(from.get(), [&] {
     char buffer[kMaxPayload];
@@ -605,6 +622,7 @@ void Init::SendOutputDirectory() {
 void Init::Run() {
   Send(FrameType::kBooted, "");
   StartToolstack();
+  LeaveProcessorToDomain();
   StartDomains();
   ServeUntil([this] { return job_complete_; }, Clock::now() + kToolstackLimit);
   if (!job_complete_ || job_command_.empty()) Fail("vm-run sent no job");
@@ -629,8 +647,8 @@ void Init::Run() {
     }
   }
   const int status = children_[job_].wait_status;
-  Send(FrameType::kExit, std::to_string(WIFEXITED(status) ? WEXITSTATUS(status)
-                                                          : 128 + WTERMSIG(status)));
+  Send(FrameType::kExit,
+       std::to_string(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)));
   SendOutputDirectory();
   sync();
   ReadKernelLog();

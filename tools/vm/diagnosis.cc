@@ -34,6 +34,10 @@ constexpr KnownCause kKnownCauses[] = {
      "Xen runs without an IOMMU, so the network domain cannot get its NIC", 0},
 };
 
+// How trouble in a service domain's kernel shows in the log of its console.
+constexpr std::string_view kDomainTrouble[] = {"BUG:", "Oops:", "Kernel panic",
+                                               "WARNING:", "general protection fault"};
+
 // The log's lines from its last few MiB on, without carriage returns.
 std::vector<std::string> ReadLines(const fs::path& log) {
   std::vector<std::string> lines;
@@ -73,11 +77,18 @@ std::string DescribeFailure(const fs::path& run, std::string_view what, LogsOf l
     const auto line = std::ranges::find_if(
         serial, [&](const std::string& candidate) { return candidate.contains(cause.text); });
     if (serial.end() - line <= static_cast<std::ptrdiff_t>(cause.details)) continue;
-    text += std::format(" ({}: {})", cause.meaning, line[static_cast<std::ptrdiff_t>(cause.details)]);
+    text +=
+        std::format(" ({}: {})", cause.meaning, line[static_cast<std::ptrdiff_t>(cause.details)]);
     break;
   }
   text += "\n";
   if (logs == LogsOf::kDomains) {
+    const std::vector<std::string> domain = ReadLines(run / "network.log");
+    const auto trouble = std::ranges::find_if(domain, [](const std::string& line) {
+      return std::ranges::any_of(kDomainTrouble,
+                                 [&](std::string_view sign) { return line.contains(sign); });
+    });
+    if (trouble != domain.end()) text += std::format("network domain: {}\n", *trouble);
     for (const std::string_view name : {"vosd.log", "network.log"}) text += LastLines(run / name);
   }
   return text + LastLines(run / kSerialLog);

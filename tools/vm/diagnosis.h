@@ -16,7 +16,8 @@ bool HasText(const std::filesystem::path& log);
 // The log's last lines, headed by its name; empty if there are none.
 std::string LastLines(const std::filesystem::path& log);
 
-// `what` with the cause the logs in the directory `run` name, if one is known, and their last lines.
+// `what` with the cause the logs in the directory `run` name, if one is known, and their last
+// lines.
 std::string DescribeFailure(const std::filesystem::path& run, std::string_view what, LogsOf logs);
 
 }  // namespace vos::vm

@@ -15,23 +15,23 @@ inline constexpr char kPortName[] = "virtuos.vm-run";
 
 enum class FrameType : std::uint32_t {
   // vm-run to init. A job is any number of kArgument and kFiles frames and then one kStart.
-  kArgument = 1,     // one word of the job's command line
-  kFiles = 2,        // piece of a tar archive, unpacked into the job's working directory
-  kStart = 3,        // a WindowSize if the job gets a terminal, else empty
-  kInput = 4,        // bytes for the job's terminal
-  kWindowSize = 5,   // a WindowSize
-  kStop = 6,         // out of time: end the job, then report as if it had ended by itself
+  kArgument = 1,    // one word of the job's command line
+  kFiles = 2,       // piece of a tar archive, unpacked into the job's working directory
+  kStart = 3,       // a WindowSize if the job gets a terminal, else empty
+  kInput = 4,       // bytes for the job's terminal
+  kWindowSize = 5,  // a WindowSize
+  kStop = 6,        // out of time: end the job, then report as if it had ended by itself
 
   // init to vm-run.
-  kBooted = 32,      // init runs
-  kReady = 33,       // the service domains are connected, or not wanted
+  kBooted = 32,  // init runs
+  kReady = 33,   // the service domains are connected, or not wanted
   kStdout = 34,
   kStderr = 35,
-  kLog = 36,         // name of a log, a NUL, bytes to append to it
-  kExit = 37,        // decimal exit status as a shell gives it: 128 + N for signal N
-  kOutput = 38,      // piece of a tar archive of $OUT
-  kDone = 39,        // everything was sent and the disks are synced
-  kFailed = 40,      // one line: why the boot or a domain failed; nothing follows but kLog
+  kLog = 36,     // name of a log, a NUL, bytes to append to it
+  kExit = 37,    // decimal exit status as a shell gives it: 128 + N for signal N
+  kOutput = 38,  // piece of a tar archive of $OUT
+  kDone = 39,    // everything was sent and the disks are synced
+  kFailed = 40,  // one line: why the boot or a domain failed; nothing follows but kLog
 };
 
 struct FrameHeader {

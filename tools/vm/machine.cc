@@ -70,9 +70,11 @@ std::string XenArguments(const Options& options) {
       std::min((options.memory_mib - kOutsidePrimaryMib) / 2, kPrimaryMaxMib);
   std::string arguments = std::format(
       // With x2apic, interrupts of a passed-through device go to the wrong CPU under QEMU.
-      // 512 grant frames: every session's pages are granted by the primary.
+      // 512 grant frames: every session's pages are granted by the primary. Processor 1 is the
+      // network domain's; init moves vCPUs of the primary beyond the first past it.
       "com1=115200 console=com1 loglvl=info guest_loglvl=info iommu=verbose x2apic=0 "
-      "dom0_mem={0}M,max:{0}M dom0_max_vcpus={1} dom0_vcpus_pin=1 gnttab_max_frames=512 bootscrub=0",
+      "dom0_mem={0}M,max:{0}M dom0_max_vcpus={1} dom0_vcpus_pin=1 gnttab_max_frames=512 "
+      "bootscrub=0",
       primary, options.cpus - 1);
   for (const std::string& word : options.xen) arguments += " " + word;
   return arguments;
@@ -129,15 +131,19 @@ std::expected<std::vector<std::string>, std::string> FindQemu(const fs::path& ch
   const fs::path root = *printed;
   const fs::path libraries = root / "usr/lib/x86_64-linux-gnu";
   // The build root's program with the build root's loader and libraries: no chroot, no privileges.
-  return std::vector<std::string>{
-      libraries / "ld-linux-x86-64.so.2", "--library-path", libraries,
-      root / "usr/bin/qemu-system-x86_64", "-L", root / "usr/share/qemu",
-      "-L", root / "usr/share/seabios"};
+  return std::vector<std::string>{libraries / "ld-linux-x86-64.so.2",
+                                  "--library-path",
+                                  libraries,
+                                  root / "usr/bin/qemu-system-x86_64",
+                                  "-L",
+                                  root / "usr/share/qemu",
+                                  "-L",
+                                  root / "usr/share/seabios"};
 }
 
 std::expected<Program, std::string> MakeMachine(const Options& options, const BootFiles& files,
-                                                std::vector<std::string> qemu,
-                                                const fs::path& run, int guest) {
+                                                std::vector<std::string> qemu, const fs::path& run,
+                                                int guest) {
   const auto accelerator = ChooseAccelerator();
   if (!accelerator) return std::unexpected(accelerator.error());
 
@@ -186,8 +192,9 @@ std::expected<Program, std::string> MakeMachine(const Options& options, const Bo
   add({"-netdev", NetworkBackend(options), "-device",
        std::format("virtio-net-pci,netdev=net,addr={},iommu_platform=on,disable-legacy=on,romfile=",
                    kNicSlot)});
-  if (options.gdb) add({"-S", "-chardev", "socket,id=gdb,path=gdb.sock,server=on,wait=off",
-                        "-gdb", "chardev:gdb"});
+  if (options.gdb)
+    add({"-S", "-chardev", "socket,id=gdb,path=gdb.sock,server=on,wait=off", "-gdb",
+         "chardev:gdb"});
   command.insert(command.end(), options.qemu.begin(), options.qemu.end());
   return machine;
 }

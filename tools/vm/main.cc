@@ -93,7 +93,8 @@ std::expected<void, std::string> PackJob(Options& options, const fs::path& run,
     if (!clean.has_filename()) clean = clean.parent_path();
     const fs::path to = directory / clean.filename();
     if (fs::exists(to)) {
-      return std::unexpected(std::format("{}: another file of this name is put too", from.native()));
+      return std::unexpected(
+          std::format("{}: another file of this name is put too", from.native()));
     }
     fs::copy(clean, to, fs::copy_options::recursive, error);
     if (error) return std::unexpected(std::format("{}: {}", from.native(), error.message()));
@@ -226,8 +227,7 @@ int main(int argc, char** argv) {
     return vos::vm::kToolFailedStatus;
   }
   // The program is build/bin/vm-run of its checkout.
-  const auto outcome =
-      vos::vm::Run(*options, self.parent_path().parent_path().parent_path());
+  const auto outcome = vos::vm::Run(*options, self.parent_path().parent_path().parent_path());
   if (!outcome.message.empty()) vos::vm::Say(outcome.message);
   return outcome.status;
 }

@@ -85,8 +85,25 @@ bool ParseForward(std::string_view text, Forward& forward) {
 }  // namespace
 
 std::expected<Options, std::string> ParseOptions(int argc, char** argv) {
-  enum { kPackages = 1, kPut, kHost, kForward, kDisk, kConfig, kTimeout, kSmp, kMem, kDomain,
-         kNoDomains, kXen, kLinux, kQemu, kGdb, kTty, kHelp };
+  enum {
+    kPackages = 1,
+    kPut,
+    kHost,
+    kForward,
+    kDisk,
+    kConfig,
+    kTimeout,
+    kSmp,
+    kMem,
+    kDomain,
+    kNoDomains,
+    kXen,
+    kLinux,
+    kQemu,
+    kGdb,
+    kTty,
+    kHelp
+  };
   static const option long_options[] = {
       {"packages", required_argument, nullptr, kPackages},
       {"put", required_argument, nullptr, kPut},

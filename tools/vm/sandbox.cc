@@ -135,9 +135,9 @@ std::expected<Sandbox, std::string> Sandbox::Start(const std::vector<Program>& p
   const auto pid = static_cast<pid_t>(
       syscall(SYS_clone, namespaces | SIGCHLD, nullptr, nullptr, nullptr, nullptr));
   if (pid < 0) {
-    return std::unexpected(std::format("no namespace for QEMU: {} ({})", std::strerror(errno),
-                                       root ? "the container lacks privileges"
-                                            : "unprivileged user namespaces are disabled"));
+    return std::unexpected(std::format(
+        "no namespace for QEMU: {} ({})", std::strerror(errno),
+        root ? "the container lacks privileges" : "unprivileged user namespaces are disabled"));
   }
   if (pid == 0) {
     events_read.Reset();
@@ -153,7 +153,8 @@ std::expected<Sandbox, std::string> Sandbox::Start(const std::vector<Program>& p
       return std::unexpected("cannot map user ids into the namespace for QEMU");
     }
   }
-  if (write(sandbox.lifeline_.get(), "", 1) != 1) return std::unexpected("the namespace for QEMU is gone");
+  if (write(sandbox.lifeline_.get(), "", 1) != 1)
+    return std::unexpected("the namespace for QEMU is gone");
   return sandbox;
 }
 

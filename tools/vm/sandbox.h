@@ -20,8 +20,8 @@ struct Program {
   std::vector<std::string> command;
   std::vector<std::string> environment;  // NAME=value, beside the caller's own
   std::filesystem::path directory;
-  std::filesystem::path log;    // takes standard output and error
-  int passed_descriptor = -1;   // stays open in the program under the same number
+  std::filesystem::path log;   // takes standard output and error
+  int passed_descriptor = -1;  // stays open in the program under the same number
 };
 
 struct ProgramEnd {

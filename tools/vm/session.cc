@@ -64,7 +64,8 @@ class OutputQueue {
   // To be called when poll() says the descriptor takes bytes. The descriptor is shared with the
   // caller's other programs and thus stays blocking; a pipe then takes PIPE_BUF bytes at least.
   void Write() {
-    const ssize_t written = write(fd_, waiting_.data(), std::min<std::size_t>(waiting_.size(), 4096));
+    const ssize_t written =
+        write(fd_, waiting_.data(), std::min<std::size_t>(waiting_.size(), 4096));
     if (written < 0 && errno != EINTR && errno != EAGAIN) {
       closed_ = true;
       waiting_.clear();
@@ -167,8 +168,8 @@ Outcome Session::Run() {
   while (!outcome_ || ((!stdout_.empty() || !stderr_.empty()) && deadline_)) {
     const bool take_input = options_.tty && phase_ == Phase::kRunning && input_open_ &&
                             to_guest_.size() < kMaxPayload && !outcome_;
-    const bool take_guest = stdout_.size() < kMaxBacklog && stderr_.size() < kMaxBacklog &&
-                            parts_.guest && !outcome_;
+    const bool take_guest =
+        stdout_.size() < kMaxBacklog && stderr_.size() < kMaxBacklog && parts_.guest && !outcome_;
     const auto want = [](bool wanted, int fd) { return wanted ? fd : -1; };
     const short guest_events =
         static_cast<short>((take_guest ? POLLIN : 0) | (to_guest_.empty() ? 0 : POLLOUT));
@@ -256,18 +257,19 @@ void Session::HandleFrame(const Frame& frame) {
     }
     case FrameType::kOutput:
       if (!output_archive_) {
-        output_archive_ = FileDescriptor(open((parts_.run / kOutputArchive).c_str(),
-                                              O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+        output_archive_ = FileDescriptor(
+            open((parts_.run / kOutputArchive).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
       }
       if (write(output_archive_.get(), frame.payload.data(), frame.payload.size()) !=
           static_cast<ssize_t>(frame.payload.size())) {
-        End(kToolFailedStatus, std::format("cannot write what FILE left: {}", std::strerror(errno)));
+        End(kToolFailedStatus,
+            std::format("cannot write what FILE left: {}", std::strerror(errno)));
       }
       return;
     case FrameType::kDone:
       if (timed_out_) {
-        End(kTimeoutStatus, std::format("{} did not end within {}", options_.command[0],
-                                        *options_.timeout));
+        End(kTimeoutStatus,
+            std::format("{} did not end within {}", options_.command[0], *options_.timeout));
       } else {
         End(exit_status_, "");
       }
@@ -366,12 +368,12 @@ void Session::HandleProgramEnd() {
   if (!outcome_) {
     const bool machine_ran = HasText(parts_.run / kSerialLog);
     if (!machine_ran) {
-      End(kToolFailedStatus, std::format("QEMU ended before it ran anything\n{}",
-                                         LastLines(parts_.run / kQemuLog)));
+      End(kToolFailedStatus,
+          std::format("QEMU ended before it ran anything\n{}", LastLines(parts_.run / kQemuLog)));
     } else {
       const bool booting = phase_ == Phase::kBooting || phase_ == Phase::kConnecting;
-      const std::string what = booting ? "the machine ended while it booted"
-                                       : "the machine ended while FILE ran";
+      const std::string what =
+          booting ? "the machine ended while it booted" : "the machine ended while FILE ran";
       End(kBootFailedStatus, DescribeFailure(parts_.run, what, LogsOf::kMachine));
     }
   }
@@ -384,8 +386,8 @@ void Session::HandleDeadline() {
           DescribeFailure(parts_.run, "the primary did not boot in time", LogsOf::kMachine));
       return;
     case Phase::kConnecting:
-      End(kBootFailedStatus, DescribeFailure(parts_.run, "the primary stopped while it booted",
-                                             LogsOf::kDomains));
+      End(kBootFailedStatus,
+          DescribeFailure(parts_.run, "the primary stopped while it booted", LogsOf::kDomains));
       return;
     case Phase::kRunning:
       timed_out_ = true;

@@ -26,15 +26,15 @@ inline constexpr char kOutputArchive[] = "out.tar";
 
 // How a run ended.
 struct Outcome {
-  int status;            // exit status of vm-run
-  std::string message;   // for standard error; empty if FILE simply ended
+  int status;           // exit status of vm-run
+  std::string message;  // for standard error; empty if FILE simply ended
 };
 
 struct SessionParts {
-  FileDescriptor guest;              // the socket behind the virtio-serial port
-  std::size_t machine;               // QEMU's index among the sandbox's programs
-  std::filesystem::path run;         // directory of the logs
-  std::filesystem::path job_archive; // tar archive for the job's working directory
+  FileDescriptor guest;               // the socket behind the virtio-serial port
+  std::size_t machine;                // QEMU's index among the sandbox's programs
+  std::filesystem::path run;          // directory of the logs
+  std::filesystem::path job_archive;  // tar archive for the job's working directory
 };
 
 // Accompanies the machine from power-on to the end of FILE: passes the job in and its output out,

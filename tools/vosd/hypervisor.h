@@ -28,6 +28,8 @@ class Hypervisor {
   // Whether an IOMMU lets a domain own a device.
   bool CanPassThrough();
   DomainHealth Health(std::uint32_t domid);
+  // It runs no more, but still has to be destroyed.
+  void Stop(std::uint32_t domid);
 
  private:
   struct Close {

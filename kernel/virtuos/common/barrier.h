@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
  * The few memory-ordering primitives of the rings, under one name in both
  * kernels and on the host, where the tests and the shim build this code.

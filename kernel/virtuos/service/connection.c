@@ -230,9 +230,6 @@ static int vos_service_connect(struct vos_service *s)
 	err = vos_pollers_start(s);
 	if (err)
 		goto undo;
-	/* The channel may have been rung before its handler was bound. */
-	for (i = 0; i < s->pollers; i++)
-		wake_up_process(s->poller[i]->thread);
 	return 0;
 undo:
 	vos_service_disconnect(s);

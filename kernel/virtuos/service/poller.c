@@ -551,8 +551,11 @@ static int vos_poller_run(void *data)
 irqreturn_t vos_poller_interrupt(int irq, void *poller)
 {
 	struct vos_poller *p = poller;
+	struct task_struct *thread = READ_ONCE(p->thread);
 
-	vos_poller_wake(p);
+	/* None before it is started: it looks for work first of all. */
+	if (thread)
+		wake_up_process(thread);
 	xen_irq_lateeoi(irq, 0);
 	return IRQ_HANDLED;
 }
@@ -578,10 +581,10 @@ int vos_pollers_start(struct vos_service *s)
 		}
 		get_task_struct(thread);
 		kthread_bind(thread, i % num_online_cpus());
-		p->thread = thread;
+		WRITE_ONCE(p->thread, thread);
 	}
 	for (i = 0; i < s->pollers; i++)
-		wake_up_process(s->poller[i]->thread);
+		vos_poller_wake(s->poller[i]);
 	return 0;
 }
 
@@ -591,11 +594,14 @@ void vos_pollers_stop(struct vos_service *s)
 
 	for (i = 0; i < s->pollers; i++) {
 		struct vos_poller *p = s->poller[i];
+		struct task_struct *thread = p->thread;
 
-		if (!p || !p->thread)
+		if (!thread)
 			continue;
-		kthread_stop(p->thread);
-		put_task_struct(p->thread);
-		p->thread = NULL;
+		kthread_stop(thread);
+		WRITE_ONCE(p->thread, NULL);
+		/* The interrupt may still be waking it. */
+		synchronize_irq(p->irq);
+		put_task_struct(thread);
 	}
 }

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// A ready 1-byte send or receive with the shim makes no system call: its calls are counted by
+// tracing it.
+// tier: fast
+// boot: shared
+// variants: shim
+#include <sys/ptrace.h>
+#include <sys/user.h>
+
+#include "testing.h"
+
+using namespace vos::testing;
+
+constexpr int kCalls = 500;
+
+// Traced: stops of its own mark the beginning and the end of what is counted.
+static void Traced(Pair& tcp) {
+  char byte = 'x';
+  // Earns the fast path, and waits until what is sent is ready.
+  for (int i = 0; i < 200; i++) CheckAlive(tcp.client, tcp.server);
+  SendAll(tcp.client, std::string(kCalls, 'r').data(), kCalls);
+  for (int i = 0; i < 2000 && Poll(tcp.server, POLLIN, 1) == 0; i++) continue;
+  Sleep(200);
+  for (int i = 0; i < 3; i++) CHECK_EQ(recv(tcp.server, &byte, 1, 0), 1);
+  kill(getpid(), SIGUSR1);
+  for (int i = 3; i < kCalls; i++) {
+    if (recv(tcp.server, &byte, 1, 0) != 1 || byte != 'r') FAIL("receive %d", i);
+    if (send(tcp.client, "s", 1, 0) != 1) FAIL("send %d", i);
+  }
+  kill(getpid(), SIGUSR2);
+}
+
+int main() {
+  Pair tcp = TcpPair(AF_INET);
+  const pid_t child = Fork([&] {
+    CHECK_OK(ptrace(PTRACE_TRACEME, 0, 0, 0));
+    raise(SIGSTOP);
+    Traced(tcp);
+  });
+  int status = 0, stops = 0;
+  bool counting = false;
+  std::string calls;
+  CHECK_OK(waitpid(child, &status, 0));
+  CHECK(WIFSTOPPED(status));
+  CHECK_OK(ptrace(PTRACE_SETOPTIONS, child, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL));
+  for (int deliver = 0;;) {
+    // While the calls are not counted, signals alone stop it.
+    CHECK_OK(ptrace(counting ? PTRACE_SYSCALL : PTRACE_CONT, child, 0, deliver));
+    deliver = 0;
+    CHECK_OK(waitpid(child, &status, 0));
+    if (WIFEXITED(status)) break;
+    CHECK(WIFSTOPPED(status));
+    const int signal_number = WSTOPSIG(status);
+    if (signal_number == SIGUSR1) {
+      counting = true;
+    } else if (signal_number == SIGUSR2) {
+      counting = false;
+    } else if (signal_number == (SIGTRAP | 0x80)) {
+      user_regs_struct registers;
+      CHECK_OK(ptrace(PTRACE_GETREGS, child, 0, &registers));
+      // The end of the kill that began the counting, and the beginning of the one that ends it.
+      if (registers.orig_rax != SYS_kill && ++stops <= 40)
+        calls += " " + std::to_string(registers.orig_rax);
+    } else {
+      deliver = signal_number;
+    }
+  }
+  CHECK_EQ(WEXITSTATUS(status), 0);
+  printf("%d stops in %d calls:%s\n", stops, 2 * (kCalls - 3), calls.c_str());
+  // Entry and exit of each. A poller that was not scheduled in time makes a few calls sleep.
+  CHECK(stops / 2 <= kCalls / 25);
+  return 0;
+}
