@@ -43,6 +43,8 @@ DomainHealth Hypervisor::Health(std::uint32_t domid) {
   return {true, false, {}};
 }
 
-void Hypervisor::Stop(std::uint32_t domid) { xc_domain_shutdown(xen_.get(), domid, SHUTDOWN_crash); }
+void Hypervisor::Stop(std::uint32_t domid) {
+  xc_domain_shutdown(xen_.get(), domid, SHUTDOWN_crash);
+}
 
 }  // namespace vos

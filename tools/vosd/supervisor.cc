@@ -278,13 +278,14 @@ LifeCycle::Steps Supervisor::Clean(Domain& domain) {
   if (domid == 0) domid = FindByName(domain.settings.name).value_or(0);
   if (domid == 0) return Cleaned(domain);
   if (!domain.nodes) domain.nodes.emplace(primary_, domid);
-  if (const DomainHealth health = tools_.hypervisor.Health(domid); !health.gone) {
-    // At once, whatever it does; destroying it takes the toolstack a while.
-    if (health.alive) tools_.hypervisor.Stop(domid);
-    // libxl asks the domain to let go of its device, and would wait ten seconds for the answer of one
-    // that runs no more, unless the back-end has no state.
-    tools_.store.Remove(std::format("/local/domain/{}/backend/pci/{}/0/state", primary_, domid));
-  }
+  const DomainHealth health = tools_.hypervisor.Health(domid);
+  // Somebody else destroyed it by the toolstack, which would find nothing to destroy now.
+  if (health.gone) return Cleaned(domain);
+  // At once, whatever it does; destroying it takes the toolstack a while.
+  if (health.alive) tools_.hypervisor.Stop(domid);
+  // libxl asks the domain to let go of its device, and would wait ten seconds for the answer of one
+  // that runs no more, unless the back-end has no state.
+  tools_.store.Remove(std::format("/local/domain/{}/backend/pci/{}/0/state", primary_, domid));
   return RunXl(domain, {"destroy", std::to_string(domid)}, [this, &domain, domid](int status) {
     const bool gone = tools_.hypervisor.Health(domid).gone;
     // Somebody else may have destroyed it meanwhile, and xl found nothing.

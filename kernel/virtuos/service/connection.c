@@ -64,7 +64,7 @@ static int vos_service_map(struct vos_service *s, u32 root_ref)
 	root = kzalloc(sizeof(*root), GFP_KERNEL);
 	if (!root)
 		return -ENOMEM;
-	err = vos_mapping_map(&s->root, s->primary, &root_ref, 1, true);
+	err = vos_mapping_map(&s->root, s->primary, &root_ref, 1, 1);
 	if (err)
 		goto out;
 	shared = vos_mapping_page(&s->root, 0);
@@ -91,7 +91,7 @@ static int vos_service_map(struct vos_service *s, u32 root_ref)
 		goto out;
 
 	err = vos_mapping_map(&s->directory, s->primary, root->directory_ref,
-			      root->directories, true);
+			      root->directories, root->directories);
 	if (err)
 		goto out;
 	refs = kvcalloc(root->directories, VOS_PAGE_SIZE, GFP_KERNEL);
@@ -107,7 +107,8 @@ static int vos_service_map(struct vos_service *s, u32 root_ref)
 				i == VOS_REGION_LANES_C;
 
 		err = vos_mapping_map(&s->region[i], s->primary, refs + done,
-				      root->region_pages[i], readonly);
+				      root->region_pages[i],
+				      readonly ? root->region_pages[i] : 0);
 		done += root->region_pages[i];
 	}
 	s->lanes = root->kernel_lanes;

@@ -45,14 +45,13 @@ static void vos_mapping_undo(struct vos_mapping *mapping)
  * @domid: who granted them
  * @refs: grant references, @count of them
  * @count: how many
- * @readonly: map without write permission
+ * @readonly: the first so many are granted, and mapped, without write permission
  *
  * Return: 0 or -errno; on error nothing is mapped and @mapping is empty.
  */
 int vos_mapping_map(struct vos_mapping *mapping, domid_t domid, const u32 *refs, u32 count,
-		    bool readonly)
+		    u32 readonly)
 {
-	u32 flags = GNTMAP_host_map | (readonly ? GNTMAP_readonly : 0);
 	int err = -ENOMEM;
 	u32 i;
 
@@ -65,7 +64,8 @@ int vos_mapping_map(struct vos_mapping *mapping, domid_t domid, const u32 *refs,
 	if (err)
 		goto free;
 	for (i = 0; i < count; i++)
-		gnttab_set_map_op(&mapping->map[i], vos_mapping_address(mapping, i), flags,
+		gnttab_set_map_op(&mapping->map[i], vos_mapping_address(mapping, i),
+				  GNTMAP_host_map | (i < readonly ? GNTMAP_readonly : 0),
 				  refs[i], domid);
 	err = gnttab_map_refs(mapping->map, NULL, mapping->pages, count);
 	for (i = 0; i < count && !err; i++)

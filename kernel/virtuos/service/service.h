@@ -56,8 +56,9 @@ struct vos_mapping {
 	u32 count;
 };
 
+/* The first `readonly` pages are mapped without write permission. */
 int vos_mapping_map(struct vos_mapping *mapping, domid_t domid, const u32 *refs, u32 count,
-		    bool readonly);
+		    u32 readonly);
 void vos_mapping_unmap(struct vos_mapping *mapping);
 static inline void *vos_mapping_page(const struct vos_mapping *mapping, u32 index)
 {

@@ -55,7 +55,7 @@ static void vos_session_lane_init(struct vos_service_session *session, u32 exten
 	vos_store(&lane->status->park_epoch, lane->park_epoch);
 }
 
-/* Maps an extent and makes its lanes. On error nothing is left of it. */
+/* Maps an extent, its C page read-only, and makes its lanes. On error nothing is left of it. */
 static int vos_session_add_extent(struct vos_service_session *session,
 				  const struct vos_extent_grant *grant)
 {
@@ -74,7 +74,7 @@ static int vos_session_add_extent(struct vos_service_session *session,
 		}
 	}
 	err = vos_mapping_map(&session->extent[grant->index], session->service->primary,
-			      grant->ref, grant->pages, false);
+			      grant->ref, grant->pages, 1);
 	if (err)
 		goto free;
 	for (i = 0; i < VOS_EXTENT_LANES; i++) {
@@ -152,7 +152,8 @@ static struct vos_service_session *vos_session_create(struct vos_service *s,
 		session->watch[i].session = session;
 		INIT_LIST_HEAD(&session->watch[i].node);
 	}
-	err = vos_mapping_map(&session->header, s->primary, grant->ref, grant->pages, true);
+	err = vos_mapping_map(&session->header, s->primary, grant->ref, grant->pages,
+			      grant->pages);
 	if (err)
 		goto free;
 	err = vos_session_add_extent(session, &grant->extent);
