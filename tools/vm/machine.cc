@@ -22,6 +22,10 @@ namespace fs = std::filesystem;
 // Slot of the NIC on bus 0: the address that service-domains/network/network.cfg assigns.
 constexpr char kNicSlot[] = "0x10";
 
+// Slots of the root disk and the --disk ones: the primary names disks in the order of their slots.
+constexpr std::size_t kRootSlot = 0x4;
+constexpr std::size_t kFirstDiskSlot = 0x6;
+
 // Memory for Xen itself; the primary gets half of the rest, the other domains share what is left.
 constexpr std::uint64_t kOutsidePrimaryMib = 512;
 constexpr std::uint64_t kPrimaryMaxMib = 8192;
@@ -181,10 +185,11 @@ std::expected<Program, std::string> MakeMachine(const Options& options, const Bo
   add({"-kernel", "xen", "-append", XenArguments(options)});
   add({"-initrd", "kernel " + EscapeCommas(LinuxArguments(options))});
   add({"-drive", "file=root.img,if=none,id=root,format=raw,snapshot=on,cache=unsafe", "-device",
-       "virtio-blk-pci,drive=root,addr=0x4"});
+       std::format("virtio-blk-pci,drive=root,addr={:#x}", kRootSlot)});
   for (std::size_t i = 0; i < options.disks.size(); ++i) {
     add({"-drive", std::format("file=disk{0}.img,if=none,id=disk{0},format=raw", i), "-device",
-         std::format("virtio-blk-pci,drive=disk{},iommu_platform=on,disable-legacy=on", i)});
+         std::format("virtio-blk-pci,drive=disk{},addr={:#x},iommu_platform=on,disable-legacy=on",
+                     i, kFirstDiskSlot + i)});
   }
   add({"-device", "virtio-serial-pci,addr=0x5,max_ports=2", "-chardev",
        std::format("socket,id=guest,fd={}", guest), "-device",

@@ -55,6 +55,7 @@ better one that works).
 namespace {
 
 constexpr unsigned kMaxCpus = 64;
+constexpr std::size_t kMaxDisks = 8;
 constexpr std::uint64_t kMinMemoryMib = 1536;
 constexpr std::uint64_t kMaxMemoryMib = 1024 * 1024;
 
@@ -152,6 +153,7 @@ std::expected<Options, std::string> ParseOptions(int argc, char** argv) {
         break;
       }
       case kDisk:
+        if (options.disks.size() == kMaxDisks) return bad("--disk", "at most 8 of them");
         options.disks.emplace_back(optarg);
         break;
       case kConfig:
