@@ -14,6 +14,5 @@ head -c 3000 /dev/zero >root/file
 HOME=$PWD XDG_DATA_HOME=$PWD XDG_CONFIG_HOME=$PWD caddy file-server --listen :8082 --root root >server.log 2>&1 &
 server=$!
 load 18082 1000 4 /file 3000
-kill "$server"
-wait "$server"
+stop "$server"
 tail -n 3 server.log

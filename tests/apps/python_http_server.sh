@@ -14,5 +14,4 @@ head -c 3000 /dev/zero >root/file
 python3 -m http.server 8080 --directory root >server.log 2>&1 &
 server=$!
 load 18080 1000 4 /file 3000
-kill "$server"
-wait "$server"
+stop "$server"

@@ -16,5 +16,4 @@ for i in 1 2 3 4 5; do
   busybox wget -q -O got http://127.0.0.1:8083/file || fail "wget: status $?"
   cmp got root/file || fail "other bytes"
 done
-kill "$server"
-wait "$server"
+stop "$server"

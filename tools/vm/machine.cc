@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <format>
 #include <fstream>
@@ -18,6 +19,9 @@ namespace vos::vm {
 namespace {
 
 namespace fs = std::filesystem;
+
+// If the build root is not there, it is made.
+constexpr std::chrono::seconds kBuildRootLimit{1800};
 
 // Slot of the NIC on bus 0: the address that service-domains/network/network.cfg assigns.
 constexpr char kNicSlot[] = "0x10";
@@ -85,7 +89,8 @@ std::string XenArguments(const Options& options) {
 }
 
 std::string LinuxArguments(const Options& options) {
-  std::string arguments = "console=hvc0 root=/dev/vda rw init=/usr/lib/virtuos/init";
+  // An emulated processor may stand still for longer than the watchdog of the clock allows.
+  std::string arguments = "console=hvc0 root=/dev/vda rw init=/usr/lib/virtuos/init tsc=nowatchdog";
   switch (options.network_domain) {
     case NetworkDomain::kPv:
       break;
@@ -130,7 +135,8 @@ std::expected<std::vector<std::string>, std::string> FindQemu(const fs::path& ch
   const char* const wanted = std::getenv("VIRTUOS_QEMU");
   if (wanted && *wanted) return std::vector<std::string>{wanted};
 
-  const auto printed = CommandOutput({(checkout / "tools/build-root-create").native()});
+  const auto printed =
+      CommandOutput({(checkout / "tools/build-root-create").native()}, kBuildRootLimit);
   if (!printed) return std::unexpected(printed.error());
   const fs::path root = *printed;
   const fs::path libraries = root / "usr/lib/x86_64-linux-gnu";

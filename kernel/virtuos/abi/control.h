@@ -33,7 +33,7 @@
 struct vos_noop {
 	__u32 domain;			/* 0  in: VOS_DOMAIN_* */
 	__u32 count;			/* 4  in: 1 .. VOS_NOOP_MAX */
-	__u64 ns_total;			/* 8  out: from the first submission to the last completion */
+	__u64 ns_total;			/* 8  out: first submission to last completion */
 	__u64 ns_min;			/* 16 out: the fastest */
 	__u64 ns_max;			/* 24 out: the slowest */
 };

@@ -141,19 +141,19 @@ enum vos_op {
 	VOS_OP_BIND		= 18,	/* data: address */
 	VOS_OP_LISTEN		= 19,	/* arg.word[0]: backlog */
 	VOS_OP_CONNECT		= 20,	/* data: address; never waits */
-	VOS_OP_ACCEPT		= 21,	/* arg.word[0]: handle of the new object; never
-					 * waits. data: capacity for the peer's address;
-					 * res: its length */
+	/* arg.word[0]: handle of the new object; data: room for the peer's address; res: length */
+	VOS_OP_ACCEPT		= 21,	/* never waits */
 	VOS_OP_SHUTDOWN		= 22,	/* arg.word[0]: how */
-	VOS_OP_GETNAME		= 23,	/* arg.word[0]: 1 peer, 0 own; data: capacity; res: length */
+	VOS_OP_GETNAME		= 23,	/* arg.word[0]: 1 peer, 0 own; data: room; res: length */
 	VOS_OP_SETSOCKOPT	= 24,	/* arg.option; data: value */
 	VOS_OP_GETSOCKOPT	= 25,	/* arg.option; data: value in and out; res: length */
-	VOS_OP_IOCTL		= 26,	/* arg.ioctl; data: argument in and out; handle may be
-					 * NONE: an interface ioctl of the namespace. What the
-					 * one pointer of SIOCGIFCONF (buffer), SIOCADDRT and
-					 * SIOCDELRT (rt_dev, IFNAMSIZ bytes) or SIOCETHTOOL
-					 * points to follows the structure in data; it stays
-					 * NULL if it was, and its value is not used */
+	/*
+	 * handle may be NONE: an interface ioctl of the namespace. What the one
+	 * pointer of SIOCGIFCONF (buffer), SIOCADDRT and SIOCDELRT (rt_dev,
+	 * IFNAMSIZ bytes) or SIOCETHTOOL points to follows the structure in
+	 * data; it stays NULL if it was, and its value is not used.
+	 */
+	VOS_OP_IOCTL		= 26,	/* arg.ioctl; data: argument in and out */
 	VOS_OP_SETFL		= 27,	/* arg.word[0]: O_NONBLOCK etc. of the description */
 
 	/* Sessions. handle: session index. */
@@ -167,7 +167,7 @@ enum vos_op {
 
 /* Request flags. */
 #define VOS_REQ_INLINE		(1u << 0)	/* payload in imm, not in the arena */
-#define VOS_REQ_NONBLOCK	(1u << 1)	/* the description has O_NONBLOCK: EAGAIN is final */
+#define VOS_REQ_NONBLOCK	(1u << 1)	/* description has O_NONBLOCK: EAGAIN is final */
 
 /*
  * One request: one line, written by the client, turn last with release.
@@ -245,7 +245,7 @@ VOS_ASSERT(__builtin_offsetof(struct vos_request, turn) == 60);
 #define VOS_CPL_INLINE		(1u << 0)	/* received bytes are in imm */
 #define VOS_CPL_TRAP		(1u << 1)	/* not done: make the ordinary system call */
 
-/* One completion: one line, written by the service; turn, that of its request, last with release. */
+/* One completion: one line, written by the service; its request's turn last, with release. */
 struct vos_completion {
 	__s64 res;			/* 0  result or -errno */
 	__u64 pos;			/* 8  */

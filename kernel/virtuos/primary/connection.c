@@ -30,10 +30,13 @@
 
 /* No-ops timed at the handshake, after as many that warm up. */
 #define VOS_CALIBRATION_CALLS	64
-/* A process spins for this many no-ops, within these bounds. */
-#define VOS_SPIN_NOOPS		64
+/*
+ * A process spins for this many no-ops, within these bounds: about twice what
+ * a send over loopback takes, on hardware as under emulation.
+ */
+#define VOS_SPIN_NOOPS		128
 #define VOS_SPIN_MIN_NS		(20 * NSEC_PER_USEC)
-#define VOS_SPIN_MAX_NS		(200 * NSEC_PER_USEC)
+#define VOS_SPIN_MAX_NS		(1000 * NSEC_PER_USEC)
 
 static DEFINE_SPINLOCK(vos_connections_lock);
 static struct vos_connection *vos_connections[VOS_DOMAIN_MAX + 1];
@@ -128,6 +131,9 @@ static void vos_connection_fail_work(struct work_struct *work)
 		unbind_from_irqhandler(irq, &c->link[i]);
 		cancel_work_sync(&c->link[i].work);
 	}
+	/* The supervisor watches the state; remove() waits for this work. */
+	if (c->device->state < XenbusStateClosing)
+		xenbus_switch_state(c->device, XenbusStateClosing);
 	vos_session_fail_all(c);
 	local_bh_disable();
 	vos_object_fail_all(c);
@@ -408,8 +414,7 @@ static void vos_primary_gone(struct xenbus_device *device, const char *why)
 	struct vos_connection *c = dev_get_drvdata(&device->dev);
 
 	vos_connection_fail(c, "%s", why);
-	if (device->state < XenbusStateClosing)
-		xenbus_switch_state(device, XenbusStateClosing);
+	flush_work(&c->fail_work);
 	xenbus_switch_state(device, XenbusStateClosed);
 }
 

@@ -215,7 +215,7 @@ struct vos_call {
 
 /*
  * Reserves bytes (0..VOS_MAX_CALL_BYTES) of arena and sets op, len and
- * arg.plain.data (the offset stands at the same place for every op). -ENETDOWN: the connection is gone;
+ * arg.plain.data (the offset stands at the same place for every op). -ENETDOWN: no connection;
  * -EINTR: killed while waiting for arena space; -EMSGSIZE: too many bytes.
  */
 int vos_call_begin(struct vos_call *call, struct vos_connection *c, u8 op, u32 bytes);

@@ -84,7 +84,7 @@ struct vos_service_lane {
 	u64 idle_since;				/* ns; the poller's */
 	bool hot;				/* on poller->hot; the poller's */
 	struct list_head hot_node;
-	bool dying;				/* its session closes: never hot again; the poller's */
+	bool dying;				/* session closes: never hot again; the poller's */
 	spinlock_t complete_lock;		/* arm_seen, against workers */
 	u32 arm_seen;
 	bool wake_queued;			/* on poller->wakes; under poller->event_lock */
@@ -172,7 +172,7 @@ static inline struct vos_object_state *vos_service_state(struct vos_service *s, 
 	const u32 per_page = VOS_PAGE_SIZE / sizeof(struct vos_object_state);
 
 	return (struct vos_object_state *)vos_mapping_page(&s->region[VOS_REGION_STATE],
-							    index / per_page) + index % per_page;
+							   index / per_page) + index % per_page;
 }
 
 static inline const struct vos_object_interest *vos_service_interest(struct vos_service *s,
