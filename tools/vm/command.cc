@@ -14,8 +14,15 @@
 #include "tools/vm/file_descriptor.h"
 
 namespace vos::vm {
+namespace {
 
-std::expected<std::string, std::string> CommandOutput(const std::vector<std::string>& command) {
+// Exit status of timeout.
+constexpr int kTimedOut = 124;
+
+}  // namespace
+
+std::expected<std::string, std::string> CommandOutput(const std::vector<std::string>& command,
+                                                      std::chrono::seconds limit) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return std::unexpected("pipe failed");
   FileDescriptor output(ends[0]), input(ends[1]);
@@ -24,13 +31,16 @@ std::expected<std::string, std::string> CommandOutput(const std::vector<std::str
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, input.get(), STDOUT_FILENO);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  std::vector<char*> argv;
+  // coreutils' timeout also ends what the command has started.
+  std::string timeout = "timeout";
+  std::string seconds = std::to_string(limit.count());
+  std::vector<char*> argv = {timeout.data(), seconds.data()};
   for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
   pid_t pid;
   const int error = posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return std::unexpected(std::format("{}: {}", command[0], std::strerror(error)));
+  if (error != 0) return std::unexpected(std::format("{}: {}", timeout, std::strerror(error)));
   input.Reset();
 
   std::string text;
@@ -45,7 +55,9 @@ std::expected<std::string, std::string> CommandOutput(const std::vector<std::str
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    return std::unexpected(std::format("{} failed", command[0]));
+    const bool late = WIFEXITED(status) && WEXITSTATUS(status) == kTimedOut;
+    return std::unexpected(late ? std::format("{} took more than {}", command[0], limit)
+                                : std::format("{} failed", command[0]));
   }
   while (text.ends_with('\n')) text.pop_back();
   const std::size_t line = text.rfind('\n');

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -32,10 +33,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Limits in seconds of what happens before and after the machine runs.
-constexpr unsigned kTurnLimit = 3 * 60 * 60;
-constexpr char kImageLimit[] = "1800";
-constexpr char kTarLimit[] = "120";
+using std::chrono::seconds;
+
+// Limits of what happens before and after the machine runs.
+constexpr unsigned kTurnLimitSeconds = 3 * 60 * 60;
+constexpr seconds kImageLimit{1800};
+constexpr seconds kTarLimit{120};
+constexpr seconds kQueryLimit{60};
 
 void Say(std::string_view text) {
   std::string line = std::format("vm-run: {}", text);
@@ -45,7 +49,7 @@ void Say(std::string_view text) {
 
 // The only way to a machine: the holder of this lock runs one.
 std::expected<FileDescriptor, std::string> TakeTurn(const fs::path& checkout) {
-  const auto cache = CommandOutput({(checkout / "tools/cache-dir").native()});
+  const auto cache = CommandOutput({(checkout / "tools/cache-dir").native()}, kQueryLimit);
   if (!cache) return std::unexpected(cache.error());
   std::error_code error;
   fs::create_directories(*cache, error);
@@ -60,7 +64,7 @@ std::expected<FileDescriptor, std::string> TakeTurn(const fs::path& checkout) {
     struct sigaction on_alarm{};
     on_alarm.sa_handler = [](int) {};
     sigaction(SIGALRM, &on_alarm, nullptr);
-    alarm(kTurnLimit);
+    alarm(kTurnLimitSeconds);
     if (flock(lock.get(), LOCK_EX) != 0) return std::unexpected("the other vm-run does not end");
     alarm(0);
   }
@@ -113,8 +117,8 @@ std::expected<void, std::string> PackJob(Options& options, const fs::path& run,
     fs::permissions(there, fs::perms::owner_all, fs::perm_options::add, error);
     options.command[0] = "./" + file.filename().native();
   }
-  const auto packed = CommandOutput({"timeout", kTarLimit, "tar", "-C", directory, "--owner=0",
-                                     "--group=0", "-cf", archive, "."});
+  const auto packed = CommandOutput(
+      {"tar", "-C", directory, "--owner=0", "--group=0", "-cf", archive, "."}, kTarLimit);
   if (!packed) return std::unexpected("packing the job: " + packed.error());
   fs::remove_all(directory, error);
   return {};
@@ -150,9 +154,9 @@ Outcome Run(Options options, const fs::path& checkout) {
   fs::create_directories(run / "out", error);
   if (error) return failed(std::format("{}: {}", run.native(), error.message()));
 
-  const auto image =
-      CommandOutput({"timeout", kImageLimit, (checkout / "tools/image/primary-image").native(),
-                     "--config", options.config, "--packages", options.packages});
+  const auto image = CommandOutput({(checkout / "tools/image/primary-image").native(), "--config",
+                                    options.config, "--packages", options.packages},
+                                   kImageLimit);
   if (!image) return failed("no root image: " + image.error());
   const auto files = FindBootFiles(checkout, options, *image);
   if (!files) return failed(files.error());
@@ -196,9 +200,9 @@ Outcome Run(Options options, const fs::path& checkout) {
   }
   fs::remove(archive, error);
   if (const fs::path output = run / kOutputArchive; fs::exists(output)) {
-    const auto unpacked =
-        CommandOutput({"timeout", kTarLimit, "tar", "-C", run / "out", "--no-same-owner",
-                       "--no-same-permissions", "-xf", output});
+    const auto unpacked = CommandOutput(
+        {"tar", "-C", run / "out", "--no-same-owner", "--no-same-permissions", "-xf", output},
+        kTarLimit);
     if (!unpacked && outcome.message.empty()) {
       outcome = failed("unpacking what FILE left in $OUT: " + unpacked.error());
     }

@@ -352,6 +352,21 @@ static int vos_proxy_recv_once(struct vos_proxy *proxy, struct msghdr *msg, size
 	return err ?: res;
 }
 
+/*
+ * The readiness word says that there is nothing: waits for it, without a call
+ * that could only say the same. Not where a receive fails at once.
+ */
+static int vos_proxy_await_data(struct vos_proxy *proxy, struct vos_patience *patience)
+{
+	int err;
+
+	if (!patience->timeo || READ_ONCE(proxy->state) == VOS_PROXY_LISTENING ||
+	    (vos_object_mask(&proxy->object) & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP)))
+		return 0;
+	err = vos_proxy_wait(proxy, patience, NULL);
+	return err == -EAGAIN ? 0 : err;
+}
+
 static ssize_t vos_proxy_recv_stream(struct vos_proxy *proxy, struct msghdr *msg, size_t size,
 				     int flags, struct vos_patience *patience)
 {
@@ -368,12 +383,9 @@ static ssize_t vos_proxy_recv_stream(struct vos_proxy *proxy, struct msghdr *msg
 	 * The domain gives what is there. Waiting first keeps SO_RCVLOWAT,
 	 * which its readiness respects; a timeout gives what is there, too.
 	 */
-	if (READ_ONCE(proxy->sk.sk_rcvlowat) > 1 && patience->timeo &&
-	    !(vos_object_mask(&proxy->object) & (EPOLLIN | EPOLLERR | EPOLLHUP))) {
-		res = vos_proxy_wait(proxy, patience, NULL);
-		if (res && res != -EAGAIN)
-			return res;
-	}
+	res = vos_proxy_await_data(proxy, patience);
+	if (res)
+		return res;
 
 	for (;;) {
 		u32 sequence = vos_proxy_sequence(proxy);
@@ -447,6 +459,12 @@ int vos_proxy_recvmsg(struct socket *sock, struct msghdr *msg, size_t size, int 
 	capacity = min_t(size_t, size, VOS_MAX_CALL_BYTES -
 			 vos_message_header(VOS_MAX_ADDRESS, control ? VOS_MAX_CONTROL : 0));
 	patience.exclusive = true;
+	/* Not netlink: a dump goes on in its receiver. */
+	if (proxy->family != AF_NETLINK) {
+		res = vos_proxy_await_data(proxy, &patience);
+		if (res)
+			return res;
+	}
 	for (;;) {
 		res = vos_proxy_recv_once(proxy, msg, capacity, flags & VOS_RECV_FLAGS, control,
 					  &mask);
