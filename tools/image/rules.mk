@@ -4,9 +4,10 @@
 primary_image := build/image/.primary$(VARIANT)
 
 .SECONDEXPANSION:
-# It holds much of what else is built; all of that is listed only after this file is read.
+# It holds much of what else is built; some of that is listed only after this file is read. Only
+# files count: a phony target would be newer every time.
 $(primary_image): tools/image/primary-image configs/packages/primary.list \
-    $$(filter-out $(primary_image),$$(BUILD_TARGETS))
+    $$(filter-out $(primary_image),$$(filter build/%,$$(BUILD_TARGETS)))
 	$(call step,primary-image) tools/image/primary-image --config $(CONFIG)
 	@touch $@
 

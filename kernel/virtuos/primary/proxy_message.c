@@ -470,6 +470,9 @@ int vos_proxy_recvmsg(struct socket *sock, struct msghdr *msg, size_t size, int 
 					  &mask);
 		if (res != -EAGAIN)
 			break;
+		/* Shut down for reading: who would wait sees the end, as in Linux. */
+		if (patience.timeo && (mask & EPOLLRDHUP))
+			return 0;
 		res = vos_proxy_wait(proxy, &patience, NULL);
 		if (res)
 			return res;
