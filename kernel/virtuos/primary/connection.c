@@ -393,7 +393,6 @@ static int vos_connection_publish(struct vos_connection *c)
 	if (!vos_connection_usable(c))
 		return -ENETDOWN;
 	c->connected_at = ktime_get_boottime();
-	xenbus_switch_state(c->device, XenbusStateConnected);
 	pr_info("domain %u connected: generation %u, %u pollers, %u kernel lanes, no-op %u ns\n",
 		c->domid, c->generation, c->pollers, c->lanes, c->noop_ns);
 	vos_connection_hold(c);
@@ -404,6 +403,8 @@ static int vos_connection_publish(struct vos_connection *c)
 	if (old)
 		vos_connection_put(old);
 	wake_up_all(&vos_connections_changed);
+	/* Last: who sees this state finds the connection. */
+	xenbus_switch_state(c->device, XenbusStateConnected);
 	return 0;
 }
 
