@@ -6,6 +6,9 @@
  * writes into what this domain may write of the shared memory, while the
  * pollers go on. FATAL 0 leaves out what an honest primary must take for the
  * end of the domain (an event queue that ran over), so that the run is long.
+ *
+ * Also here, because it is as little for daily use: the floor of the benchmark,
+ * allowed by the order "floor".
  */
 #define pr_fmt(fmt) "virtuos: fault: " fmt
 
@@ -13,6 +16,7 @@
 #include <linux/kthread.h>
 #include <linux/prandom.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/clock.h>
 #include <linux/slab.h>
 #include <xen/events.h>
 #include <xen/xenbus.h>
@@ -20,6 +24,9 @@
 #include "fault.h"
 
 #define VOS_FAULT_MAX	10000000u
+/* Rounds of one floor measurement, and how long it may take. */
+#define VOS_FLOOR_ROUNDS	100000u
+#define VOS_FLOOR_LIMIT		(2 * NSEC_PER_SEC)
 /* Misuses between two pauses, so that the primary looks at them in between. */
 #define VOS_FAULT_BURST	16u
 
@@ -31,6 +38,7 @@ struct vos_fault {
 	struct rnd_state random;
 	u32 count;
 	bool fatal;
+	bool floor;			/* a no-op may hold up the poller */
 };
 
 static u32 vos_fault_random(struct vos_fault *f, u32 below)
@@ -178,7 +186,11 @@ static void vos_fault_changed(struct xenbus_watch *watch, const char *path, cons
 	struct vos_fault *f = container_of(watch, struct vos_fault, watch);
 	unsigned int seed, count, fatal;
 	struct task_struct *thread;
+	char word[8];
 
+	if (xenbus_scanf(XBT_NIL, f->service->device->nodename, "fault", "%7s", word) == 1 &&
+	    !strcmp(word, "floor"))
+		WRITE_ONCE(f->floor, true);
 	if (xenbus_scanf(XBT_NIL, f->service->device->nodename, "fault", "garbage %u %u %u",
 			 &seed, &count, &fatal) != 3 || count > VOS_FAULT_MAX)
 		return;
@@ -193,6 +205,33 @@ static void vos_fault_changed(struct xenbus_watch *watch, const char *path, cons
 	thread = kthread_run(vos_fault_run, f, "vos_fault");
 	f->thread = IS_ERR(thread) ? NULL : thread;
 	mutex_unlock(&f->lock);
+}
+
+void vos_fault_floor(struct vos_operation *op)
+{
+	/* Words of the two lines that nothing else uses: see abi/virtuos.h. */
+	const u32 *there = &op->lane->control->unused[14];
+	u32 *back = &op->lane->status->unused[12];
+	u64 rounds = op->request.arg.plain.word[0];
+	u64 end = local_clock() + VOS_FLOOR_LIMIT;
+	u32 round, spins = 0;
+
+	if (!op->service->fault || !READ_ONCE(op->service->fault->floor))
+		return;
+	if (rounds > VOS_FLOOR_ROUNDS) {
+		op->completion.res = -EINVAL;
+		return;
+	}
+	for (round = 1; round <= rounds; round++) {
+		while (vos_load_acquire(there) != round) {
+			cpu_relax();
+			if (++spins % 1024 == 0 && local_clock() > end) {
+				op->completion.res = -ETIMEDOUT;
+				return;
+			}
+		}
+		vos_store_release(back, round);
+	}
 }
 
 /* Watches for orders; quietly does without if it can't. */

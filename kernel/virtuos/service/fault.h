@@ -10,6 +10,12 @@ struct vos_fault;
 #ifdef CONFIG_VIRTUOS_FAULTS
 struct vos_fault *vos_fault_start(struct vos_service *s);
 void vos_fault_end(struct vos_fault *f);
+/*
+ * A no-op with word[0]: passes a cache line to and fro with the client so
+ * many times, the floor under every benchmark of calls. Holds up the poller,
+ * hence only here, and bounded.
+ */
+void vos_fault_floor(struct vos_operation *op);
 #else
 static inline struct vos_fault *vos_fault_start(struct vos_service *s)
 {
@@ -17,6 +23,10 @@ static inline struct vos_fault *vos_fault_start(struct vos_service *s)
 }
 
 static inline void vos_fault_end(struct vos_fault *f)
+{
+}
+
+static inline void vos_fault_floor(struct vos_operation *op)
 {
 }
 #endif

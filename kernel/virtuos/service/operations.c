@@ -7,11 +7,14 @@
 #include <linux/highmem.h>
 #include <linux/socket.h>
 
+#include "fault.h"
 #include "service.h"
 
 static void vos_op_nop(struct vos_operation *op)
 {
 	op->completion.res = 0;
+	if (unlikely(op->request.arg.plain.word[0]))
+		vos_fault_floor(op);
 }
 
 const struct vos_operation_type vos_operation_types[VOS_OP_MAX] = {
