@@ -99,7 +99,7 @@ static void vos_fault_event(struct vos_fault *f)
 		p->produced += vos_fault_random(f, 64);
 		vos_store_release(&p->status->produced, p->produced);
 	}
-	if (f->fatal && !vos_fault_random(f, 1024))
+	if (f->fatal && !vos_fault_random(f, 64))
 		vos_store_release(&p->status->produced, (u32)vos_fault_value(f));
 	spin_unlock_irqrestore(&p->event_lock, flags);
 	notify_remote_via_irq(p->irq);
