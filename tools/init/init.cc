@@ -37,7 +37,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tools/vm/file_descriptor.h"
+#include "tools/common/file_descriptor.h"
 #include "tools/vm/frame_parser.h"
 #include "tools/vm/guest_protocol.h"
 
@@ -662,7 +662,7 @@ void Init::Run() {
 
 int main() {
   vos::vm::PrepareSystem();
-  vos::vm::FileDescriptor port = vos::vm::OpenPort();
+  vos::FileDescriptor port = vos::vm::OpenPort();
   if (!port) vos::vm::Die("vm-run's virtio-serial port is missing");
   vos::vm::Init(std::move(port)).Run();
 }

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <format>
 
-#include "tools/vm/file_descriptor.h"
+#include "tools/common/file_descriptor.h"
 
 namespace vos::vm {
 namespace {

@@ -22,7 +22,7 @@
 #include <vector>
 
 #include "tools/vm/command.h"
-#include "tools/vm/file_descriptor.h"
+#include "tools/common/file_descriptor.h"
 #include "tools/vm/machine.h"
 #include "tools/vm/options.h"
 #include "tools/vm/sandbox.h"

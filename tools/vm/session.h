@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <string>
 
-#include "tools/vm/file_descriptor.h"
+#include "tools/common/file_descriptor.h"
 #include "tools/vm/options.h"
 #include "tools/vm/sandbox.h"
 
