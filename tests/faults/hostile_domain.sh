@@ -6,7 +6,7 @@
 # tier: fast
 # boot: own
 # time: 240
-# expect-log primary: failed:
+# expect-log primary: events in a queue of
 set -u
 
 domid() { xl domid network 2>/dev/null; }

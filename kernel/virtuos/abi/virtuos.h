@@ -71,7 +71,6 @@
 #define VOS_MAX_ADDRESS		128u	/* bytes of a socket address */
 #define VOS_MAX_CONTROL		4096u	/* bytes of ancillary data of one call */
 #define VOS_MAX_OPTION		65536u	/* bytes of a socket option or ioctl argument */
-#define VOS_MAX_KEY		256u	/* bytes of the longest xenstore value we read */
 
 #define VOS_SEND_INLINE		40u	/* payload bytes inside a request line */
 #define VOS_RECV_INLINE		24u	/* payload bytes inside a completion line */
@@ -154,7 +153,6 @@ enum vos_op {
 	 * data; it stays NULL if it was, and its value is not used.
 	 */
 	VOS_OP_IOCTL		= 26,	/* arg.ioctl; data: argument in and out */
-	VOS_OP_SETFL		= 27,	/* arg.word[0]: O_NONBLOCK etc. of the description */
 
 	/* Sessions. handle: session index. */
 	VOS_OP_SESSION_OPEN	= 48,	/* data: struct vos_session_grant */

@@ -32,7 +32,6 @@ const struct vos_operation_type vos_operation_types[VOS_OP_MAX] = {
 	[VOS_OP_SETSOCKOPT]	= { vos_op_setsockopt, VOS_RUN_WORKER, .object = true },
 	[VOS_OP_GETSOCKOPT]	= { vos_op_getsockopt, VOS_RUN_USER_ACCESS, .object = true },
 	[VOS_OP_IOCTL]		= { vos_op_ioctl, VOS_RUN_USER_ACCESS },
-	[VOS_OP_SETFL]		= { vos_op_setfl, VOS_RUN_WORKER, .object = true },
 	[VOS_OP_SESSION_OPEN]	= { vos_op_session_open, VOS_RUN_WORKER },
 	[VOS_OP_SESSION_EXTEND]	= { vos_op_session_extend, VOS_RUN_WORKER },
 	[VOS_OP_SESSION_CLOSE]	= { vos_op_session_close, VOS_RUN_WORKER },

@@ -407,7 +407,6 @@ void vos_op_getname(struct vos_operation *op);
 void vos_op_setsockopt(struct vos_operation *op);
 void vos_op_getsockopt(struct vos_operation *op);
 void vos_op_ioctl(struct vos_operation *op);
-void vos_op_setfl(struct vos_operation *op);
 void vos_op_send(struct vos_operation *op);
 void vos_op_recv(struct vos_operation *op);
 

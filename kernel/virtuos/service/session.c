@@ -26,13 +26,13 @@ bool vos_service_session_owns(struct vos_service_session *session, s32 fd, u64 h
 	return vos_load(&entry[fd % per_page].handle) == handle;
 }
 
-static void vos_session_lane_init(struct vos_service_session *session, u32 extent, u32 at)
+static void vos_session_lane_init(struct vos_service_session *session,
+				  struct vos_service_lane *lane, u32 extent, u32 at)
 {
 	const struct vos_mapping *pages = &session->extent[extent];
 	struct vos_extent_c *c = vos_mapping_page(pages, 0);
 	struct vos_extent_s *s = vos_mapping_page(pages, 1);
 	u32 index = extent * VOS_EXTENT_LANES + at;
-	struct vos_service_lane *lane = session->lane[index];
 
 	lane->control = &c->lane[at].control;
 	lane->request = c->lane[at].request;
@@ -80,8 +80,9 @@ static int vos_session_add_extent(struct vos_service_session *session,
 	for (i = 0; i < VOS_EXTENT_LANES; i++) {
 		u32 index = grant->index * VOS_EXTENT_LANES + i;
 
-		session->lane[index] = lanes[i];
-		vos_session_lane_init(session, grant->index, i);
+		vos_session_lane_init(session, lanes[i], grant->index, i);
+		/* Pollers of a live session look at once: vos_poller_look(). */
+		smp_store_release(&session->lane[index], lanes[i]);
 	}
 	session->extents++;
 	return 0;

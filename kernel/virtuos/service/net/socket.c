@@ -242,13 +242,3 @@ void vos_op_getname(struct vos_operation *op)
 		length = vos_op_return_address(op, &address, length);
 	vos_op_finish(op, length);
 }
-
-/*
- * Nothing of a socket here depends on the description's flags: its own file
- * keeps O_NONBLOCK, and what EAGAIN means to a user lane is said by
- * VOS_INTEREST_NONBLOCK. For files, where O_APPEND and O_DIRECT count.
- */
-void vos_op_setfl(struct vos_operation *op)
-{
-	vos_op_finish(op, 0);
-}
