@@ -207,6 +207,7 @@ static bool vos_call_sleep(struct vos_call *call)
 	unsigned long flags;
 	bool done;
 
+	vos_liveness_await(call->connection);
 	spin_lock_irqsave(&lane->lock, flags);
 	call->waiter = current;
 	lane->sleepers++;
@@ -225,6 +226,7 @@ static bool vos_call_sleep(struct vos_call *call)
 	call->waiter = NULL;
 	done = call->done;
 	spin_unlock_irqrestore(&lane->lock, flags);
+	vos_liveness_answered(call->connection);
 	return done;
 }
 

@@ -121,6 +121,13 @@ static void vos_connection_fail_work(struct work_struct *work)
 	struct vos_connection *c = container_of(work, struct vos_connection, fail_work);
 	u32 i;
 
+	/* Those who wait come first. */
+	vos_session_fail_all(c);
+	local_bh_disable();
+	vos_object_fail_all(c);
+	local_bh_enable();
+	wake_up_all(&vos_connections_changed);
+	vos_liveness_stop(c);
 	for (i = 0; i < c->pollers; i++) {
 		int irq = xchg(&c->link[i].irq, 0);
 
@@ -134,11 +141,6 @@ static void vos_connection_fail_work(struct work_struct *work)
 	/* The supervisor watches the state; remove() waits for this work. */
 	if (c->device->state < XenbusStateClosing)
 		xenbus_switch_state(c->device, XenbusStateClosing);
-	vos_session_fail_all(c);
-	local_bh_disable();
-	vos_object_fail_all(c);
-	local_bh_enable();
-	wake_up_all(&vos_connections_changed);
 	vos_connection_put(c);
 }
 
@@ -154,6 +156,7 @@ void vos_connection_fail(struct vos_connection *c, const char *format, ...)
 		va_start(args, format);
 		vsnprintf(c->reason, sizeof(c->reason), format, args);
 		va_end(args);
+		c->failed_at = ktime_get_boottime();
 		WRITE_ONCE(c->state, VOS_CONNECTION_FAILED);
 	}
 	spin_unlock_irqrestore(&c->lock, flags);
@@ -190,6 +193,7 @@ static struct vos_connection *vos_connection_alloc(struct xenbus_device *device,
 	init_waitqueue_head(&c->lane_space);
 	INIT_WORK(&c->fail_work, vos_connection_fail_work);
 	INIT_WORK(&c->free_work, vos_connection_free_work);
+	vos_liveness_init(c);
 	c->state = VOS_CONNECTION_HANDSHAKE;
 	c->kind = kind;
 	c->device = device;
@@ -395,6 +399,7 @@ static int vos_connection_publish(struct vos_connection *c)
 	c->connected_at = ktime_get_boottime();
 	pr_info("domain %u connected: generation %u, %u pollers, %u kernel lanes, no-op %u ns\n",
 		c->domid, c->generation, c->pollers, c->lanes, c->noop_ns);
+	vos_liveness_start(c);
 	vos_connection_hold(c);
 	spin_lock_irq(&vos_connections_lock);
 	old = vos_connections[c->kind];

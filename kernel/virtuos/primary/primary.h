@@ -8,6 +8,7 @@
  *   call.c         kernel lanes: submit a call, wait for its completion
  *   object.c       object table: handles, readiness words
  *   event.c        event queues: READY and WAKE events from the pollers
+ *   liveness.c     has the domain died, or does it hang?
  *   session.c      user sessions: prctl, mapping, lanes, limits
  *   fdmap.c        fd -> handle, kept by hooks in fs/file.c
  *   proxy_*.c      sockets whose stack is in the network domain
@@ -24,6 +25,7 @@
 #include <linux/mutex.h>
 #include <linux/poll.h>
 #include <linux/spinlock.h>
+#include <linux/timer.h>
 #include <linux/types.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -111,6 +113,18 @@ struct vos_poller_link {
 	const struct vos_event *queue;
 };
 
+/* What tells a domain that lives from one that hangs; liveness.c. */
+struct vos_liveness {
+	struct timer_list timer;
+	unsigned long flags;		/* VOS_LIVENESS_* */
+	atomic_t awaited;		/* tasks asleep until the domain answers */
+	/* The timer's own, but for unanswered_since: read with READ_ONCE. */
+	u64 seen[VOS_MAX_POLLERS];	/* heartbeats */
+	bool asked[VOS_MAX_POLLERS];	/* and it has not grown since */
+	ktime_t asked_at[VOS_MAX_POLLERS];
+	ktime_t unanswered_since;	/* the oldest of them; 0: none */
+};
+
 struct vos_connection {
 	struct kref ref;
 	u32 kind;			/* VOS_DOMAIN_* */
@@ -123,6 +137,7 @@ struct vos_connection {
 	u32 spin_cycles;		/* longest useful spin of a process, TSC cycles */
 	u32 noop_ns;			/* measured at the handshake, median */
 	ktime_t connected_at;
+	ktime_t failed_at;		/* boot time; under lock */
 	struct xenbus_device *device;
 
 	u32 pollers;
@@ -146,6 +161,7 @@ struct vos_connection {
 	struct mutex session_lock;
 	struct vos_session __rcu *session[VOS_MAX_SESSIONS];	/* by index; RCU */
 
+	struct vos_liveness liveness;
 	struct work_struct fail_work;
 	struct work_struct free_work;
 	atomic64_t counter[VOS_COUNTERS];
@@ -272,6 +288,25 @@ int vos_object_error(struct vos_object *object);
 /* A READY event; event.c calls it. */
 void vos_object_event(struct vos_connection *c, u32 index, u64 handle, u16 mask);
 void vos_object_fail_all(struct vos_connection *c);
+
+/* ------------------------------------------------------------ liveness */
+
+void vos_liveness_init(struct vos_connection *c);
+/* From when the connection is connected until it has failed. */
+void vos_liveness_start(struct vos_connection *c);
+void vos_liveness_stop(struct vos_connection *c);
+/*
+ * An interrupt of an event channel was served; progress: there were events.
+ * If not, it may be Xen telling that the domain is gone. Softirq context.
+ */
+void vos_liveness_interrupt(struct vos_connection *c, bool progress);
+/* The caller is about to sleep until the domain answers; it has, or was given up. */
+void vos_liveness_await(struct vos_connection *c);
+void vos_liveness_answered(struct vos_connection *c);
+/* For /dev/vos: EPOLLPRI while a domain is suspected to hang. */
+__poll_t vos_liveness_poll(struct file *file, struct poll_table_struct *wait);
+/* How long it has been silent, in ms; 0: not suspected. */
+u32 vos_liveness_silence(struct vos_connection *c);
 
 /* -------------------------------------------------------------- events */
 

@@ -516,6 +516,8 @@ static void vos_poller_sleep(struct vos_poller *p, u64 now)
 	}
 	__set_current_state(TASK_RUNNING);
 	vos_store(&p->status->sleeping, 0);
+	/* It may have been woken only to show that it lives. */
+	vos_store(&p->status->heartbeat, ++p->heartbeat);
 }
 
 static int vos_poller_run(void *data)
