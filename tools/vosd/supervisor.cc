@@ -84,6 +84,14 @@ Result<std::unique_ptr<Supervisor>> Supervisor::Create(const Tools& tools,
       !listening) {
     return std::unexpected(listening.error());
   }
+  auto hang_watch = HangWatch::Create(tools.loop, tools.hypervisor, [self](std::uint32_t kind) {
+    for (const auto& domain : self->domains_) {
+      if (domain->settings.kind == kind) return domain->life.domid();
+    }
+    return std::uint32_t{0};
+  });
+  if (!hang_watch) return std::unexpected(hang_watch.error());
+  self->hang_watch_ = std::move(*hang_watch);
   if (auto watching = tools.store.Watch(kReleaseDomain, kReleaseDomain); !watching) {
     return std::unexpected(watching.error());
   }

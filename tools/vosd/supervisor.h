@@ -16,6 +16,7 @@
 #include "tools/vosd/connection_nodes.h"
 #include "tools/vosd/control_socket.h"
 #include "tools/vosd/event_loop.h"
+#include "tools/vosd/hang_watch.h"
 #include "tools/vosd/hypervisor.h"
 #include "tools/vosd/life_cycle.h"
 #include "tools/vosd/log.h"
@@ -90,6 +91,7 @@ class Supervisor {
 
   const Tools tools_;
   ControlSocket control_;
+  std::unique_ptr<HangWatch> hang_watch_;
   std::uint32_t primary_ = 0;  // the domain this runs in
   std::vector<std::unique_ptr<Domain>> domains_;
   std::string published_;
