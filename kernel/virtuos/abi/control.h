@@ -3,7 +3,7 @@
  * VirtuOS: the control interface of the primary kernel.
  *
  * /dev/vos, a misc device only root opens (mode 0600): the calls below. They
- * also need CAP_NET_ADMIN (attach, detach) or CAP_SYS_ADMIN (the
+ * also need CAP_NET_ADMIN (attach, detach, settled) or CAP_SYS_ADMIN (the
  * others) in the initial user namespace. poll() says EPOLLPRI while a domain
  * is silent and VOS_IOC_SILENCE tells for how long.
  *
@@ -72,5 +72,7 @@ VOS_ASSERT(__builtin_offsetof(struct vos_silence, counted_ms) == 12);
 #define VOS_IOC_SILENCE		_IOWR(VOS_IOC_TYPE, 4, struct vos_silence)
 /* Gives the domain up. ENOTCONN: that connection is over; EAGAIN: it spoke meanwhile. */
 #define VOS_IOC_HUNG		_IOW(VOS_IOC_TYPE, 5, struct vos_silence)
+/* Addresses and routes are restored: sockets that could not do without are recovered now. */
+#define VOS_IOC_NET_SETTLED	_IO(VOS_IOC_TYPE, 6)
 
 #endif /* VIRTUOS_CONTROL_H */

@@ -50,6 +50,8 @@ static void vos_connection_free_work(struct work_struct *work)
 	struct vos_connection *c = container_of(work, struct vos_connection, free_work);
 	int i;
 
+	/* Objects that moved away are looked at under RCU. */
+	synchronize_rcu();
 	for (i = 0; i < VOS_REGION_COUNT; i++)
 		vos_memory_free(&c->region[i]);
 	vos_memory_free(&c->directory);
@@ -400,6 +402,9 @@ static int vos_connection_publish(struct vos_connection *c)
 	pr_info("domain %u connected: generation %u, %u pollers, %u kernel lanes, no-op %u ns\n",
 		c->domid, c->generation, c->pollers, c->lanes, c->noop_ns);
 	vos_liveness_start(c);
+	/* Before anybody can take a port that one of them has. */
+	if (c->kind == VOS_DOMAIN_NETWORK)
+		vos_proxy_recover(c);
 	vos_connection_hold(c);
 	spin_lock_irq(&vos_connections_lock);
 	old = vos_connections[c->kind];

@@ -204,6 +204,11 @@ static long vos_control_ioctl(struct file *file, unsigned int cmd, unsigned long
 	case VOS_IOC_SILENCE:
 	case VOS_IOC_HUNG:
 		return vos_control_silence(cmd, (struct vos_silence __user *)argument);
+	case VOS_IOC_NET_SETTLED:
+		if (!capable(CAP_NET_ADMIN))
+			return -EPERM;
+		vos_proxy_recover_rest();
+		return 0;
 	default:
 		return -ENOTTY;
 	}

@@ -82,11 +82,12 @@ void __vos_fdmap_store(struct vos_fdmap *map, unsigned int fd, struct file *file
 		return;
 	object = vos_proxy_object(file);
 	/* Kind 0: no user lane may carry its data. */
-	if (!object || READ_ONCE(object->connection) != map->connection || !object->kind)
+	/* Acquire: the handle is that of the connection, see vos_object_replace(). */
+	if (!object || smp_load_acquire(&object->connection) != map->connection || !object->kind)
 		return;
 	/* A reader that sees the handle sees its kind. */
 	vos_store(&entry->kind, object->kind);
-	vos_store_release(&entry->handle, object->handle);
+	vos_store_release(&entry->handle, READ_ONCE(object->handle));
 }
 
 static void vos_fdmap_scan(struct vos_fdmap *map, struct files_struct *files)

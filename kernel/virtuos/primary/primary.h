@@ -279,8 +279,23 @@ int vos_object_add(struct vos_object *object, struct vos_connection *c, u32 kind
 		   void (*ready)(struct vos_object *object, __poll_t mask));
 /* Removes it from the table and drops the connection. Does not tell the service. */
 void vos_object_remove(struct vos_object *object);
+/*
+ * An object whose connection failed goes on where fresh is, in another one.
+ * object->connection, index and handle change only by this: who can't exclude
+ * it takes the connection, referenced, before reading the handle.
+ */
+void vos_object_replace(struct vos_object *object, struct vos_object *fresh);
+struct vos_connection *vos_object_connection(const struct vos_object *object);
+/* Is the connection it is in at the moment connected? */
+bool vos_object_usable(const struct vos_object *object);
 /* The readiness word, filtered; EPOLLERR|EPOLLHUP|... once the connection failed. */
 __poll_t vos_object_mask(struct vos_object *object);
+/* As the domain last published it, even if it has failed since. */
+__poll_t vos_object_last_mask(struct vos_object *object);
+/* Counts its publications. */
+u32 vos_object_sequence(struct vos_object *object);
+/* VOS_INTEREST_*, for the service to see. */
+void vos_object_set_flags(struct vos_object *object, u32 flags);
 /* Asks for one READY event, full barrier, then the readiness word. */
 __poll_t vos_object_arm(struct vos_object *object);
 /* The pending error published beside EPOLLERR, as a positive errno, or 0. */
@@ -328,6 +343,11 @@ int vos_network_attach(struct net *net);
 void vos_network_detach(struct net *net);
 bool vos_network_attached(const struct net *net);
 bool vos_network_attached_any(void);
+
+/* Sockets of failed connections go on in this one, which nobody else uses yet. */
+void vos_proxy_recover(struct vos_connection *c);
+/* Addresses and routes are as they were: what could not be recovered without is tried again. */
+void vos_proxy_recover_rest(void);
 
 /* The object behind a file if it is a proxy socket of ours, else NULL. No reference. */
 struct vos_object *vos_proxy_object(struct file *file);
