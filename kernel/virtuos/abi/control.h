@@ -14,7 +14,9 @@
  *           (in one line). failed_ns is the boot time it failed at. state is
  *           handshake, connected or failed; reason stands in double quotes and
  *           holds neither quote nor control characters.
- *           Then one line: attached=init_net, attached=other or attached=none.
+ *           Then one line: attached=init_net, attached=other or attached=none,
+ *           and pages=N grants=N, the memory shared with domains and how much
+ *           of it is granted.
  *   stats   <domain>.<counter> <decimal>, counters as in enum vos_counter.
  */
 #ifndef VIRTUOS_CONTROL_H

@@ -74,6 +74,7 @@ static void vos_state_line(struct seq_file *m, u32 kind, struct vos_connection *
 
 static int vos_state_show(struct seq_file *m, void *unused)
 {
+	long pages, grants;
 	u32 kind;
 
 	for (kind = VOS_DOMAIN_NETWORK; kind < ARRAY_SIZE(vos_domain_names); kind++) {
@@ -84,8 +85,10 @@ static int vos_state_show(struct seq_file *m, void *unused)
 		vos_state_line(m, kind, c);
 		vos_connection_put(c);
 	}
-	seq_printf(m, "attached=%s\n", vos_network_attached(&init_net) ? "init_net" :
-		   vos_network_attached_any() ? "other" : "none");
+	vos_memory_usage(&pages, &grants);
+	seq_printf(m, "attached=%s pages=%ld grants=%ld\n",
+		   vos_network_attached(&init_net) ? "init_net" :
+		   vos_network_attached_any() ? "other" : "none", pages, grants);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(vos_state);

@@ -14,6 +14,15 @@
 
 #include "primary.h"
 
+/* Pages, and grants not ended yet, of all memory there is: what a leak would add to. */
+static atomic_long_t vos_memory_pages, vos_memory_grants;
+
+void vos_memory_usage(long *pages, long *grants)
+{
+	*pages = atomic_long_read(&vos_memory_pages);
+	*grants = atomic_long_read(&vos_memory_grants);
+}
+
 /**
  * vos_memory_alloc() - allocates zeroed pages and maps them contiguously
  * @memory: set up here
@@ -37,6 +46,7 @@ int vos_memory_alloc(struct vos_memory *memory, u32 pages, gfp_t gfp)
 		if (!memory->pages[i])
 			goto fail;
 		memory->count++;
+		atomic_long_inc(&vos_memory_pages);
 	}
 	memory->address = vmap(memory->pages, pages, VM_MAP, PAGE_KERNEL);
 	if (memory->address)
@@ -69,6 +79,7 @@ int vos_memory_grant(struct vos_memory *memory, u32 first, u32 count, domid_t do
 		if (ref < 0)
 			return ref;
 		memory->refs[i] = ref;
+		atomic_long_inc(&vos_memory_grants);
 	}
 	return 0;
 }
@@ -83,6 +94,7 @@ void vos_memory_revoke(struct vos_memory *memory)
 		    !gnttab_try_end_foreign_access(memory->refs[i]))
 			continue;
 		memory->refs[i] = INVALID_GRANT_REF;
+		atomic_long_dec(&vos_memory_grants);
 	}
 }
 
@@ -95,11 +107,14 @@ void vos_memory_free(struct vos_memory *memory)
 		vunmap(memory->address);
 	for (i = 0; i < memory->count; i++) {
 		/* Drops our reference of the page when the grant is ended. */
-		if (memory->refs[i] != INVALID_GRANT_REF)
+		if (memory->refs[i] != INVALID_GRANT_REF) {
 			gnttab_end_foreign_access(memory->refs[i], memory->pages[i]);
-		else
+			atomic_long_dec(&vos_memory_grants);
+		} else {
 			__free_page(memory->pages[i]);
+		}
 	}
+	atomic_long_sub(memory->count, &vos_memory_pages);
 	kvfree(memory->refs);
 	kvfree(memory->pages);
 	memset(memory, 0, sizeof(*memory));

@@ -91,6 +91,8 @@ int vos_memory_grant(struct vos_memory *memory, u32 first, u32 count, domid_t do
 void vos_memory_revoke(struct vos_memory *memory);
 /* Revokes the grants; frees at once or, while the peer still maps, later. */
 void vos_memory_free(struct vos_memory *memory);
+/* Of all memory together. */
+void vos_memory_usage(long *pages, long *grants);
 
 struct vos_kernel_lane {
 	spinlock_t lock;		/* producer side: position, slots */
