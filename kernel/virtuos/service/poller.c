@@ -24,6 +24,7 @@
 #include <linux/slab.h>
 #include <xen/events.h>
 
+#include "fault.h"
 #include "service.h"
 
 /* Sessions whose doorbells are read in every sweep, hot lanes or not. */
@@ -529,6 +530,7 @@ static int vos_poller_run(void *data)
 	while (!kthread_should_stop()) {
 		u64 now = local_clock();
 
+		vos_fault_poller(p);
 		if (vos_poller_sweep(p, now)) {
 			p->last_work = now;
 		} else if (list_empty(&p->hot) && now - p->last_work > vos_poller_idle_ns()) {
