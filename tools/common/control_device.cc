@@ -72,4 +72,9 @@ Result<void> ControlDevice::DeclareHung(std::uint32_t domain, std::uint32_t gene
   return {};
 }
 
+Result<void> ControlDevice::NetworkSettled() {
+  if (ioctl(device_.get(), VOS_IOC_NET_SETTLED) < 0) return FailErrno("network settled");
+  return {};
+}
+
 }  // namespace vos

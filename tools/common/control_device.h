@@ -37,6 +37,8 @@ class ControlDevice {
   // Its connection fails unless it spoke meanwhile or is another one.
   Result<void> DeclareHung(std::uint32_t domain, std::uint32_t generation,
                            std::uint32_t counted_ms);
+  // Addresses and routes of the network domain are what they are going to be.
+  Result<void> NetworkSettled();
 
  private:
   explicit ControlDevice(FileDescriptor device) : device_(std::move(device)) {}

@@ -10,15 +10,18 @@
 #include <utility>
 
 #include "kernel/virtuos/abi/virtuos.h"
+#include "tools/common/control_device.h"
 #include "tools/common/kernel_state.h"
 #include "tools/common/text.h"
 #include "tools/common/text_file.h"
+#include "tools/vosd/network_keeper.h"
 #include "tools/vosd/resolver.h"
 
 namespace vos {
 namespace {
 
 constexpr char kResolverFile[] = "/etc/resolv.conf";
+constexpr char kNetworkChangesFile[] = "/run/virtuos/network.changes";
 constexpr char kBackendToken[] = "backend ";
 constexpr char kResolverToken[] = "resolver ";
 constexpr std::size_t kMaxReason = 300;
@@ -46,6 +49,7 @@ struct Supervisor::Domain {
   std::string resolver_path;  // watched; empty: not
   std::string resolver_text;  // written to resolv.conf last
   bool resolver_settled = false;
+  std::unique_ptr<Child> keeper;  // of its addresses and routes
   std::string attach_error;
   std::optional<std::chrono::milliseconds> connected_at;
   std::optional<std::chrono::milliseconds> started_at;  // not known of one taken over
@@ -265,13 +269,17 @@ LifeCycle::Steps Supervisor::Attach(Domain& domain) {
     domain.attach_error = attached.error().message;
     Say(domain, domain.attach_error);
   }
-  if (domain.nic.empty()) domain.resolver_settled = true;  // nobody to ask
+  if (domain.nic.empty()) {
+    domain.resolver_settled = true;  // nobody to ask
+    StartKeeper(domain);
+  }
   if (!domain.resolver_settled) domain.resolver_timer->Set(kResolverLimit);
   return {};
 }
 
 LifeCycle::Steps Supervisor::Clean(Domain& domain) {
   domain.xl.reset();
+  domain.keeper.reset();
   domain.connected_at.reset();
   domain.resolver_timer->Clear();
   if (domain.nodes) {
@@ -392,6 +400,36 @@ void Supervisor::OnResolverChange(Domain& domain) {
   }
   domain.resolver_settled = true;
   ReportStart();
+  StartKeeper(domain);
+}
+
+void Supervisor::StartKeeper(Domain& domain) {
+  if (domain.keeper) return;
+  Domain* d = &domain;
+  const auto started = tools_.network.Inside([&]() -> Result<void> {
+    auto child = Child::Start(
+        tools_.loop, {"/proc/self/exe", "--keep-network", kNetworkChangesFile},
+        [this, d](std::string_view line) {
+          if (Trim(line) == kKeeperSettled) {
+            NetworkSettled(*d);
+          } else {
+            Say(*d, "network: " + OneLine(Trim(line)));
+          }
+        },
+        [d](int) { d->keeper.reset(); });
+    if (!child) return std::unexpected(child.error());
+    domain.keeper = std::move(*child);
+    return {};
+  });
+  if (started) return;
+  Say(domain, "addresses and routes are not kept: " + started.error().message);
+  NetworkSettled(domain);
+}
+
+void Supervisor::NetworkSettled(const Domain& domain) {
+  const auto told =
+      ControlDevice::Open().and_then([](ControlDevice device) { return device.NetworkSettled(); });
+  if (!told) Say(domain, told.error().message);
 }
 
 void Supervisor::OnReleasedDomain() {

@@ -77,6 +77,9 @@ class Supervisor {
   LifeCycle::Steps OnBackendChange(Domain& domain);
   void OnResolverChange(Domain& domain);
   void OnReleasedDomain();
+  // The domain has configured itself: what programs changed in the last one is restored.
+  void StartKeeper(Domain& domain);
+  void NetworkSettled(const Domain& domain);
   void OnRequest(int client, std::string_view request);
 
   // The domain the toolstack has under this name.
