@@ -16,7 +16,8 @@ flags = -std=gnu++23 -O1 -g1 $(warnings) -I$(top) -MMD -MP -MF $@.d
 # ------------------------------------------- system and application tests
 
 # One program a file.
-system := $(patsubst $(top)/tests/%.cc,$(out)/%,$(wildcard $(top)/tests/system/*.cc $(top)/tests/apps/*.cc))
+system := $(patsubst $(top)/tests/%.cc,$(out)/%,$(wildcard $(top)/tests/system/*.cc $(top)/tests/apps/*.cc \
+  $(top)/tests/faults/*.cc))
 # Scripts run as they are; their peers beside the machine are static, for any host.
 host_programs := $(patsubst $(top)/tests/host/%.cc,$(out)/host/%,$(wildcard $(top)/tests/host/*.cc))
 
