@@ -51,6 +51,16 @@ static int vos_ioctl_call(struct vos_connection *c, u64 handle, struct net *net,
 	return res;
 }
 
+int vos_proxy_queued(struct vos_proxy *proxy, unsigned int cmd)
+{
+	int value = 0;
+	int err;
+
+	err = vos_ioctl_call(proxy->object.connection, proxy->object.handle,
+			     sock_net(&proxy->sk), cmd, &value, sizeof(value));
+	return err < 0 ? err : max(value, 0);
+}
+
 int vos_proxy_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 {
 	struct vos_proxy *proxy = vos_proxy(sock->sk);

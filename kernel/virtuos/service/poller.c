@@ -30,6 +30,8 @@
 #define VOS_WATCH_MAX		32u
 /* Sweeps between two stores of the heartbeat. */
 #define VOS_HEARTBEAT_SWEEPS	256u
+/* Longer than a sweep takes: what is beyond it, the poller was not running. */
+#define VOS_SWEEP_LIMIT		(100 * NSEC_PER_USEC)
 /* Objects whose readiness is published in one turn. */
 #define VOS_READY_BUDGET	64u
 
@@ -521,20 +523,33 @@ static void vos_poller_sleep(struct vos_poller *p, u64 now)
 	vos_store(&p->status->sleeping, 0);
 }
 
+/*
+ * The time that idleness is measured by: as long as this poller did not look,
+ * because something else had its CPU or its domain none, no lane was idle.
+ */
+static u64 vos_poller_time(struct vos_poller *p)
+{
+	u64 clock = local_clock();
+
+	p->time += min_t(u64, clock - p->clock, VOS_SWEEP_LIMIT);
+	p->clock = clock;
+	return p->time;
+}
+
 static int vos_poller_run(void *data)
 {
 	struct vos_poller *p = data;
 	u32 sweeps = 0;
 
-	p->last_work = local_clock();
+	p->last_work = vos_poller_time(p);
 	while (!kthread_should_stop()) {
-		u64 now = local_clock();
+		u64 now = vos_poller_time(p);
 
 		if (vos_poller_sweep(p, now)) {
 			p->last_work = now;
 		} else if (list_empty(&p->hot) && now - p->last_work > vos_poller_idle_ns()) {
 			vos_poller_sleep(p, now);
-			p->last_work = local_clock();
+			p->last_work = vos_poller_time(p);
 		} else {
 			cpu_relax();
 		}

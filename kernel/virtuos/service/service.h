@@ -88,7 +88,7 @@ struct vos_service_lane {
 	struct vos_poller *poller;
 	struct vos_lane_position position;	/* the poller's */
 	u32 park_epoch;				/* the poller's */
-	u64 idle_since;				/* ns; the poller's */
+	u64 idle_since;				/* in its poller's time; the poller's */
 	bool hot;				/* on poller->hot; the poller's */
 	struct list_head hot_node;
 	bool dying;				/* session closes: never hot again; the poller's */
@@ -114,7 +114,9 @@ struct vos_poller {
 	struct list_head watched;	/* struct vos_session_watch of active sessions */
 	u32 watched_count;
 	bool queued_work;		/* a worker waits for this CPU: yield */
-	u64 last_work;			/* ns */
+	u64 clock;			/* ns; when it looked last */
+	u64 time;			/* ns of looking; see vos_poller_time() */
+	u64 last_work;			/* in that time */
 	u64 heartbeat;
 
 	/* Pushed from any context; the thread takes all. */
