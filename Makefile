@@ -24,19 +24,19 @@ build = $(lock); exec $(MAKE) -f build.mk
 
 help:
 	@printf '%s\n' \
-	  'make              build everything: hypervisor, both kernels, programs, images' \
+	  'make              build everything: hypervisor, kernels, programs, images' \
 	  'make demo         build, boot, and show step by step what it does' \
 	  'make shell        boot; a root shell in the primary domain on this terminal' \
 	  'make check        unit tests, fuzzers, style, documents; boots nothing' \
 	  'make test         check, then the system tests in the booted machine' \
-	  'make test-long    the long system tests' \
+	  'make test-long    the long system tests, and all others with run-time checks; goes on where it was ended' \
 	  'make bench        the benchmarks; results in build/bench' \
 	  'make deps         install the Debian packages the build needs (root or sudo)' \
 	  'make clean        delete what was built, keep unpacked sources' \
 	  'make distclean    delete build/' \
 	  'make clean-cache  delete downloads, compiler cache, build root, Debian images' \
 	  '' \
-	  'Single parts: make xen | linux-primary | linux-service' \
+	  'Single parts: make xen | linux-primary | linux-network | linux-storage' \
 	  'CONFIG=debug      kernels and hypervisor with run-time checks (default: release)' \
 	  'V=1               show the output of every step' \
 	  'STRICT=1          insist on the pinned versions of Linux and Xen' \
@@ -69,8 +69,11 @@ shell: build
 test: build check
 	$(call run,tests/run,--tier fast)
 
+# Kernels with run-time checks take their time: what passed already is not run again.
 test-long: build
-	$(call run,tests/run,--tier long)
+	+@$(MAKE) CONFIG=debug build
+	@status=0; tests/run --tier long --config release --resume || status=1; \
+	  tests/run --tier fast --config debug --resume || status=1; exit $$status
 
 bench: build
 	$(call run,tools/bench/run)

@@ -332,7 +332,12 @@ static int vos_connection_offer(struct vos_connection *c)
 	}
 	c->features = features & VOS_PRIMARY_FEATURES;
 	c->pollers = pollers;
-	c->lanes = clamp_t(u32, num_possible_cpus(), 1, VOS_MAX_KERNEL_LANES);
+	c->quick_lanes = clamp_t(u32, num_possible_cpus(), 1, VOS_MAX_KERNEL_LANES);
+	c->lanes = c->quick_lanes;
+	if (c->kind == VOS_DOMAIN_STORAGE) {
+		c->quick_lanes = min(c->quick_lanes, VOS_MAX_KERNEL_LANES - VOS_SLOW_LANES);
+		c->lanes = c->quick_lanes + VOS_SLOW_LANES;
+	}
 	err = vos_connection_memory(c);
 	if (err) {
 		xenbus_dev_fatal(device, err, "granting shared memory");

@@ -184,6 +184,8 @@ int vos_proxy_recvmsg(struct socket *sock, struct msghdr *msg, size_t size, int 
 int vos_proxy_setsockopt(struct socket *sock, int level, int name, sockptr_t value,
 			 unsigned int length);
 int vos_proxy_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
+/* Bytes that SIOCINQ or SIOCOUTQ tells of, or -errno. */
+int vos_proxy_queued(struct vos_proxy *proxy, unsigned int cmd);
 int vos_proxy_gettstamp(struct socket *sock, void __user *user, bool timeval, bool time32);
 
 #endif /* VIRTUOS_PROXY_H */

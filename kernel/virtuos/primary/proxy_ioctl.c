@@ -70,6 +70,18 @@ static int vos_proxy_ioctl_call(struct vos_proxy *proxy, unsigned int cmd, void 
 	return res;
 }
 
+int vos_proxy_queued(struct vos_proxy *proxy, unsigned int cmd)
+{
+	struct vos_connection *c = vos_object_connection(&proxy->object);
+	int value = 0;
+	int err;
+
+	err = vos_ioctl_call(c, READ_ONCE(proxy->object.handle), sock_net(&proxy->sk), cmd,
+			     &value, sizeof(value));
+	vos_connection_put(c);
+	return err < 0 ? err : max(value, 0);
+}
+
 int vos_proxy_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 {
 	struct vos_proxy *proxy = vos_proxy(sock->sk);

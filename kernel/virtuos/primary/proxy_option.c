@@ -23,13 +23,6 @@
 #define VOS_IP6_TABLES_MATCH	68
 #define VOS_IP6_TABLES_TARGET	69
 
-/*
- * Seconds a close() may linger: the domain's close is one call, which must be
- * answered within VOS_CALL_TIMEOUT.
- */
-#define VOS_MAX_LINGER		10
-static_assert(VOS_MAX_LINGER * HZ < VOS_CALL_TIMEOUT);
-
 /* Answered by the core from struct sock, for get and, where it exists, set. */
 static bool vos_option_is_local(int level, int name)
 {
@@ -95,6 +88,31 @@ static int vos_option_refused(int level, int name)
 	return 0;
 }
 
+/* What was set in the domain also counts here. */
+static void vos_option_note(struct sock *sk, int name, const void *value, unsigned int length)
+{
+	const struct linger *linger = value;
+	int low;
+
+	switch (name) {
+	/* recvmsg waits for as much as the domain's readiness does. */
+	case SO_RCVLOWAT:
+		if (length < sizeof(int))
+			return;
+		low = *(const int *)value;
+		WRITE_ONCE(sk->sk_rcvlowat, low < 0 ? INT_MAX : low ?: 1);
+		return;
+	/* close() waits here. */
+	case SO_LINGER:
+		if (length < sizeof(*linger))
+			return;
+		WRITE_ONCE(sk->sk_lingertime, !linger->l_onoff ? 0 :
+			   (unsigned int)linger->l_linger >= MAX_SCHEDULE_TIMEOUT / HZ ?
+			   MAX_SCHEDULE_TIMEOUT : (unsigned int)linger->l_linger * (long)HZ);
+		return;
+	}
+}
+
 static int vos_proxy_option_call(struct vos_proxy *proxy, struct vos_connection *c, int level,
 				 int name, const void *value, unsigned int length)
 {
@@ -139,11 +157,6 @@ int vos_proxy_setsockopt(struct socket *sock, int level, int name, sockptr_t val
 		if (IS_ERR(copy))
 			return PTR_ERR(copy);
 	}
-	if (level == SOL_SOCKET && name == SO_LINGER && length >= sizeof(struct linger)) {
-		struct linger *linger = copy;
-
-		linger->l_linger = min_t(unsigned int, linger->l_linger, VOS_MAX_LINGER);
-	}
 	do {
 		c = vos_proxy_reach(proxy, VOS_USE_OTHER);
 		if (IS_ERR(c)) {
@@ -158,12 +171,8 @@ int vos_proxy_setsockopt(struct socket *sock, int level, int name, sockptr_t val
 		again = vos_proxy_cut_short(err, c);
 		vos_connection_put(c);
 	} while (again);
-	/* recvmsg waits for as much as the domain's readiness does. */
-	if (!err && level == SOL_SOCKET && name == SO_RCVLOWAT && length >= sizeof(int)) {
-		int low = *(int *)copy;
-
-		WRITE_ONCE(proxy->sk.sk_rcvlowat, low < 0 ? INT_MAX : low ?: 1);
-	}
+	if (!err && level == SOL_SOCKET)
+		vos_option_note(&proxy->sk, name, copy, length);
 out:
 	kfree(copy);
 	return err;

@@ -9,9 +9,12 @@
 #include <linux/init.h>
 #include <linux/netlink.h>
 #include <linux/sched/signal.h>
+#include <linux/sockios.h>
 #include <linux/virtuos/net.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
+
+#include <asm/ioctls.h>
 
 #include "proxy.h"
 
@@ -285,6 +288,35 @@ int __vos_socket_create(struct net *net, struct socket *sock, int family, int pr
 	return err;
 }
 
+/*
+ * SO_LINGER: until the peer has acknowledged everything, the end included, or
+ * the time is over, or a signal comes; like Linux not for a process that ends.
+ * The domain's own close, which follows, does not wait.
+ */
+static void vos_proxy_linger(struct vos_proxy *proxy)
+{
+	struct vos_patience patience = {
+		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP,
+		.timeo = READ_ONCE(proxy->sk.sk_lingertime),
+	};
+
+	if (likely(!patience.timeo) || (current->flags & PF_EXITING) ||
+	    !vos_proxy_is_stream(proxy) || READ_ONCE(proxy->state) != VOS_PROXY_CONNECTED)
+		return;
+	/* Unread data makes the close a reset. What is connected stays in its connection. */
+	if (vos_proxy_queued(proxy, SIOCINQ) ||
+	    vos_proxy_simple(proxy, proxy->object.connection, VOS_OP_SHUTDOWN, SHUT_WR))
+		return;
+	for (;;) {
+		u32 sequence = vos_proxy_sequence(proxy);
+
+		/* The end counts as one byte. */
+		if (vos_proxy_queued(proxy, SIOCOUTQ) <= 0 ||
+		    vos_proxy_wait(proxy, &patience, &sequence))
+			return;
+	}
+}
+
 static int vos_proxy_release(struct socket *sock)
 {
 	struct sock *sk = sock->sk;
@@ -296,6 +328,7 @@ static int vos_proxy_release(struct socket *sock)
 	if (!sk)
 		return 0;
 	proxy = vos_proxy(sk);
+	vos_proxy_linger(proxy);
 	sock_orphan(sk);
 	sock->sk = NULL;
 	/* From here on it stays in its connection. */
@@ -658,6 +691,7 @@ static int vos_proxy_accept(struct socket *sock, struct socket *newsock,
 	fresh->sk.sk_rcvtimeo = sk->sk_rcvtimeo;
 	fresh->sk.sk_sndtimeo = sk->sk_sndtimeo;
 	WRITE_ONCE(fresh->sk.sk_rcvlowat, READ_ONCE(sk->sk_rcvlowat));
+	WRITE_ONCE(fresh->sk.sk_lingertime, READ_ONCE(sk->sk_lingertime));
 	WRITE_ONCE(fresh->state, VOS_PROXY_CONNECTED);
 	vos_proxy_adopt(fresh, newsock);
 	newsock->state = SS_CONNECTED;

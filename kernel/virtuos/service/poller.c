@@ -31,6 +31,8 @@
 #define VOS_WATCH_MAX		32u
 /* Sweeps between two stores of the heartbeat. */
 #define VOS_HEARTBEAT_SWEEPS	256u
+/* Longer than a sweep takes: what is beyond it, the poller was not running. */
+#define VOS_SWEEP_LIMIT		(100 * NSEC_PER_USEC)
 /* Objects whose readiness is published in one turn. */
 #define VOS_READY_BUDGET	64u
 
@@ -205,13 +207,14 @@ static void vos_poller_cool(struct vos_poller *p, struct vos_service_lane *lane)
 	lane->session->watch[p->index].hot--;
 }
 
-/* Up to VOS_POLL_BUDGET requests of one lane. Returns how many. */
+/* Some requests of one lane, see VOS_POLL_BUDGET. Returns how many. */
 static u32 vos_poller_serve(struct vos_poller *p, struct vos_service_lane *lane)
 {
 	struct vos_operation op;
+	s64 moved = 0;
 	u32 n = 0;
 
-	while (n < VOS_POLL_BUDGET &&
+	while (n < VOS_POLL_BUDGET && moved < VOS_POLL_BYTES &&
 	       vos_lane_fetch(&lane->request[lane->position.entry], &lane->position,
 			      &op.request)) {
 		memset(&op.completion, 0, sizeof(op.completion));
@@ -229,6 +232,8 @@ static u32 vos_poller_serve(struct vos_poller *p, struct vos_service_lane *lane)
 		vos_operation_start(&op);
 		if (op.deferred)
 			p->queued_work = true;
+		/* What was executed here; a worker has a copy of its own. */
+		moved += max(op.completion.res, 0);
 		n++;
 	}
 	return n;
@@ -521,21 +526,34 @@ static void vos_poller_sleep(struct vos_poller *p, u64 now)
 	vos_store(&p->status->heartbeat, ++p->heartbeat);
 }
 
+/*
+ * The time that idleness is measured by: as long as this poller did not look,
+ * because something else had its CPU or its domain none, no lane was idle.
+ */
+static u64 vos_poller_time(struct vos_poller *p)
+{
+	u64 clock = local_clock();
+
+	p->time += min_t(u64, clock - p->clock, VOS_SWEEP_LIMIT);
+	p->clock = clock;
+	return p->time;
+}
+
 static int vos_poller_run(void *data)
 {
 	struct vos_poller *p = data;
 	u32 sweeps = 0;
 
-	p->last_work = local_clock();
+	p->last_work = vos_poller_time(p);
 	while (!kthread_should_stop()) {
-		u64 now = local_clock();
+		u64 now = vos_poller_time(p);
 
 		vos_fault_poller(p);
 		if (vos_poller_sweep(p, now)) {
 			p->last_work = now;
 		} else if (list_empty(&p->hot) && now - p->last_work > vos_poller_idle_ns()) {
 			vos_poller_sleep(p, now);
-			p->last_work = local_clock();
+			p->last_work = vos_poller_time(p);
 		} else {
 			cpu_relax();
 		}
