@@ -92,7 +92,8 @@ int main() {
     CHECK_FAILS(pwrite(synchronous, buffer, 4096, 16'384), EIO);
   }
   domain.Order("fail nothing");
-  // Each has been told of all there was; what is written now is on the disk.
+  // Each is told of what failed since it last asked; what is written from then on is on the disk.
+  fsync(victim);
   fsync(second);
   std::string expected = text;
   expected.replace(8192, 4096, std::string(4096, 'y'))

@@ -254,6 +254,11 @@ LifeCycle::Steps Supervisor::TakeDevice(Domain& domain, const PciDevice& device)
 }
 
 LifeCycle::Steps Supervisor::CreateDomain(Domain& domain) {
+  if (created_ != nullptr) {
+    to_be_created_.push_back(&domain);
+    return {};
+  }
+  created_ = &domain;
   const DomainSettings& settings = domain.settings;
   // -e: no process of xl's own stays to wait for the domain's end.
   std::vector<std::string> arguments = {"create", "-e", settings.config_file};
@@ -273,6 +278,7 @@ LifeCycle::Steps Supervisor::CreateDomain(Domain& domain) {
   if (std::exchange(domain.prepare_disk, false)) extra += " virtuos.prepare=1";
   if (extra != settings.extra) arguments.push_back(std::format("extra=\"{}\"", extra));
   return RunXl(domain, std::move(arguments), [this, &domain](int status) {
+    EndCreation(domain);
     if (status != 0) {
       return domain.life.OnFailure("xl create failed: " + domain.xl_complaint);
     }
@@ -280,6 +286,16 @@ LifeCycle::Steps Supervisor::CreateDomain(Domain& domain) {
     if (!domid) return domain.life.OnFailure("it ended as soon as it was created");
     return domain.life.OnCreated(*domid);
   });
+}
+
+void Supervisor::EndCreation(Domain& domain) {
+  std::erase(to_be_created_, &domain);
+  if (created_ != &domain) return;
+  created_ = nullptr;
+  if (to_be_created_.empty()) return;
+  Domain& next = *to_be_created_.front();
+  to_be_created_.pop_front();
+  Do(next, CreateDomain(next));
 }
 
 LifeCycle::Steps Supervisor::WriteNodes(Domain& domain) {
@@ -340,6 +356,7 @@ LifeCycle::Steps Supervisor::Attach(Domain& domain) {
 LifeCycle::Steps Supervisor::Clean(Domain& domain) {
   domain.xl.reset();
   domain.keeper.reset();
+  EndCreation(domain);
   domain.connected_at.reset();
   domain.settle_timer->Clear();
   if (domain.nodes) {
