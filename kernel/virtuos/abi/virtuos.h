@@ -512,7 +512,14 @@ struct vos_object_state {
 	__u64 size;			/* files */
 	__u32 unsynced;
 	__u32 error_mark;
-	__u64 unused[4];
+	/*
+	 * Files. The service counts the writes of all files together: the count
+	 * after the last write to this one, and up to which one syncs of it have
+	 * put everything of its inode on the disk. Stored before the completion.
+	 */
+	__u64 written;
+	__u64 synced;
+	__u64 unused[2];
 };
 VOS_ASSERT(sizeof(struct vos_object_state) == VOS_LINE_SIZE);
 

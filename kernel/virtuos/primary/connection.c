@@ -128,6 +128,8 @@ static void vos_connection_fail_work(struct work_struct *work)
 	local_bh_disable();
 	vos_object_fail_all(c);
 	local_bh_enable();
+	if (c->kind == VOS_DOMAIN_STORAGE)
+		vosfs_fail();
 	wake_up_all(&vos_connections_changed);
 	vos_liveness_stop(c);
 	for (i = 0; i < c->pollers; i++) {
@@ -418,6 +420,9 @@ static int vos_connection_publish(struct vos_connection *c)
 	if (old)
 		vos_connection_put(old);
 	wake_up_all(&vos_connections_changed);
+	/* Its daemon may not be ready for a while. */
+	if (c->kind == VOS_DOMAIN_STORAGE)
+		vosfs_recover();
 	/* Last: who sees this state finds the connection. */
 	xenbus_switch_state(c->device, XenbusStateConnected);
 	return 0;

@@ -267,6 +267,17 @@ void vos_object_withhold(struct vos_object *object, bool withheld)
 	vos_full_barrier();
 }
 
+void vos_object_written(const struct vos_object *object, u64 *written, u64 *synced)
+{
+	const struct vos_object_state *state;
+
+	rcu_read_lock();
+	state = vos_object_state(vos_object_where(object), object);
+	*written = vos_load(&state->written);
+	*synced = vos_load(&state->synced);
+	rcu_read_unlock();
+}
+
 int vos_object_error(struct vos_object *object)
 {
 	struct vos_connection *c;

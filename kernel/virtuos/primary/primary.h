@@ -332,6 +332,8 @@ int vos_object_error(struct vos_object *object);
  * that run already are waited for by VOS_OP_FILE_DRAIN. Any context.
  */
 void vos_object_withhold(struct vos_object *object, bool withheld);
+/* A file: the domain's counts of its writes, see struct vos_object_state. */
+void vos_object_written(const struct vos_object *object, u64 *written, u64 *synced);
 /* A READY event; event.c calls it. */
 void vos_object_event(struct vos_connection *c, u32 index, u64 handle, u16 mask);
 void vos_object_fail_all(struct vos_connection *c);
@@ -390,6 +392,12 @@ struct vos_object *vos_proxy_object(struct file *file);
 struct vos_object *vosfs_object(struct file *file);
 /* Could user lanes carry the data of this file? Lends nothing. */
 bool vosfs_serves(struct file *file);
+/* A storage domain is connected: what is mounted goes on there. */
+void vosfs_recover(void);
+/* The connection of a storage domain has failed. */
+void vosfs_fail(void);
+/* Are open files where they will stay, as long as this connection lives? */
+bool vosfs_recovered(struct vos_connection *c);
 
 /*
  * The object behind a file, whatever it is, else NULL. No reference. For an

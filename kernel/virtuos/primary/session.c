@@ -508,6 +508,12 @@ static struct vos_session *vos_session_create(u32 kind)
 	if (!session)
 		return ERR_PTR(-ENOMEM);
 	session->connection = vos_connection_get(kind);
+	/* Its fd map would not name the files that have still to come. */
+	if (session->connection && kind == VOS_DOMAIN_STORAGE &&
+	    !vosfs_recovered(session->connection)) {
+		vos_connection_put(session->connection);
+		session->connection = NULL;
+	}
 	if (!session->connection) {
 		kfree(session);
 		return ERR_PTR(-ENETDOWN);

@@ -8,6 +8,7 @@
  *   vosfs_message.c   those for the daemon; what its replies may say
  *   vosfs_data.c      those for the domain's kernel: an open file's data
  *   vosfs_file.c      open files: their objects, lent to user lanes or not
+ *   vosfs_recover.c   one domain after another: what goes on, what is lost
  *
  * What a storage domain says is copied once, checked as a whole, and only
  * then handed to fs/fuse, which believes its server.
@@ -15,6 +16,8 @@
 #ifndef VIRTUOS_VOSFS_H
 #define VIRTUOS_VOSFS_H
 
+#include <linux/types.h>
+#include <linux/errseq.h>
 #include <linux/kref.h>
 #include <linux/hashtable.h>
 #include <linux/list.h>
@@ -45,6 +48,16 @@
 /* Buckets of the table of inodes that are open: 2^VOSFS_NODE_BITS. */
 #define VOSFS_NODE_BITS		10
 
+/* Inodes that are remembered though they are not open; the oldest go first. */
+#define VOSFS_MAX_CLOSED	65536u
+
+/*
+ * The request has no answer, because the connection failed: it has not been
+ * sent, or nobody knows whether it was executed. No domain can answer these.
+ */
+#define VOSFS_DOWN		(-(MAX_ERRNO - 1))
+#define VOSFS_LOST		(-(MAX_ERRNO - 2))
+
 #define VOSFS_DOMAIN		"storage"
 
 struct vosfs;
@@ -59,10 +72,9 @@ struct vosfs_worker {
 struct vosfs {
 	struct fuse_conn *fc;
 	struct super_block *sb;
-	/* The generation of the connection that had FUSE_INIT; 0: none. */
-	u32 generation;
-	/* FUSE_INIT again, for another connection; what was asked and answered first. */
-	struct mutex start_lock;
+	/* What requests go over, with a reference; written under lock. NULL: not mounted. */
+	struct vos_connection __rcu *connection;
+	/* FUSE_INIT, as it was asked and answered first. */
 	struct fuse_init_in init;
 	struct fuse_init_out answer;
 
@@ -81,16 +93,37 @@ struct vosfs {
 	bool watched;			/* somebody may wait for events of this file system */
 	/* Whoever withholds files waits for their operations with it held. */
 	struct mutex withhold_lock;
+
+	/* vosfs_recover.c; under lock but for the works. */
+	wait_queue_head_t recovered;	/* requests, for another connection */
+	struct delayed_work recover_work;
+	struct work_struct drop_work;
+	bool lost;			/* the connection has failed, and what was lost is marked */
+	unsigned long down_since;	/* jiffies, if so */
+	u32 pass;			/* over the files */
+	u64 writes;			/* by requests, all inodes together */
+	u64 synced;			/* of them, before a sync of everything */
+	struct list_head closed;	/* struct vosfs_node that are not open, oldest first */
+	u32 closed_count;
 };
 
-/* An inode that is open; all of it under fs->lock. */
+/* An inode that is open, or has data to lose; all of it under fs->lock. */
 struct vosfs_node {
 	struct hlist_node hash;
+	struct list_head closed;	/* on fs->closed, if it is not open */
 	u64 nodeid;
 	struct list_head files;		/* struct vosfs_file */
 	u32 mapped;			/* files that have been mapped */
 	u32 dirtying;			/* of them, shared and for writing */
 	u32 lent;			/* files that are lent, or not drained yet */
+
+	/* What is not on the disk for certain: see vosfs_recover.c. */
+	u64 written;			/* fs->writes after the last one to it */
+	u64 synced;			/* fs->writes before the last sync of it */
+	bool shared;			/* a file was lent: what counts is this: */
+	u64 lane_written;		/* the domain's counts, of files closed since */
+	u64 lane_synced;
+	errseq_t error;			/* data was lost */
 };
 
 /*
@@ -104,6 +137,7 @@ struct vosfs_file {
 	struct vosfs *fs;
 	u32 id;
 	u32 caps;			/* VOS_CAP_* of the opener */
+	struct vos_credential identity;	/* the opener */
 	u32 flags;			/* O_* it was opened with */
 
 	/* Under fs->lock. */
@@ -111,6 +145,9 @@ struct vosfs_file {
 	struct list_head node_entry;	/* on node->files */
 	struct list_head all_entry;	/* on fs->all */
 	struct list_head drain_entry;
+	u32 pass;			/* the last one of recovery that saw it */
+	bool lost;			/* not to be opened again: EIO */
+	errseq_t error_seen;		/* of node->error */
 	bool named;			/* an fd map names it, or did */
 	bool lent;			/* user lanes may carry its data */
 	bool own_way;			/* O_APPEND or O_DIRECT: not by user lanes */
@@ -137,13 +174,6 @@ static inline struct vosfs *vosfs_of(struct inode *inode)
 {
 	return vosfs_of_conn(get_fuse_conn(inode));
 }
-
-/*
- * The connection that this file system's requests go over now, with a
- * reference. ERR_PTR(-EIO): none is connected, or one whose daemon does not
- * go with what is mounted. May sleep.
- */
-struct vos_connection *vosfs_connection(struct vosfs *fs);
 
 /* ----------------------------------------------------- vosfs_request.c */
 
@@ -183,6 +213,7 @@ int vosfs_data(struct vosfs *fs, struct fuse_req *req);
 struct vosfs_file *vosfs_file_new(struct vosfs *fs, struct vos_connection *c, u32 flags);
 /* It has been opened. */
 int vosfs_file_opened(struct vosfs_file *file, u64 nodeid);
+void vosfs_file_put(struct vosfs_file *file);
 /* It could not be opened, or is closed; @tell: the service may know it. */
 void vosfs_file_discard(struct vosfs_file *file, bool tell);
 /* The file of an id, alive as long as what names it, or NULL. */
@@ -194,5 +225,37 @@ bool vosfs_node_lent(struct vosfs *fs, u64 nodeid);
 /* struct fuse_iqueue_ops. */
 int vosfs_mmap(struct file *file, struct vm_area_struct *vma);
 bool vosfs_size_varies(struct inode *inode);
+int vosfs_flush(struct file *file);
+
+/* ----------------------------------------------------- vosfs_recover.c */
+
+void vosfs_recover_init(struct vosfs *fs);
+/* It is going to be mounted, and begins with this connection. */
+void vosfs_recover_begin(struct vosfs *fs, struct vos_connection *c);
+/* It is not mounted any more; nothing of recovery runs. */
+void vosfs_recover_end(struct vosfs *fs);
+/* No file is open any more. */
+void vosfs_nodes_exit(struct vosfs *fs);
+/* The connection that requests go over now, with a reference, or ERR_PTR(VOSFS_DOWN). */
+struct vos_connection *vosfs_connection(struct vosfs *fs);
+/*
+ * A request got VOSFS_DOWN or VOSFS_LOST: waits for another connection. 0;
+ * -EIO: none came in time; -EINTR: killed. @begin: when it was first sent.
+ */
+int vosfs_await(struct vosfs *fs, const struct fuse_req *req, unsigned long begin);
+/* May a request that got VOSFS_LOST be made again? */
+bool vosfs_repeatable(const struct fuse_req *req);
+/* A write without O_SYNC or O_DSYNC was acknowledged over that connection. */
+void vosfs_file_wrote(struct vosfs_file *file, struct vos_connection *c);
+/* How many there have been: what a sync that begins now is good for. */
+u64 vosfs_writes(struct vosfs *fs);
+/* A sync that began at that count succeeded, of the inode, of everything. */
+void vosfs_file_synced(struct vosfs_file *file, u64 before);
+void vosfs_all_synced(struct vosfs *fs, u64 before);
+/* -EIO, once, if data of its inode has been lost since it was opened or last asked. */
+int vosfs_file_report(struct vosfs_file *file);
+/* Under fs->lock: an inode is opened; a file of it, off the list already, was closed. */
+void vosfs_node_opened(struct vosfs *fs, struct vosfs_node *node);
+void vosfs_node_closed(struct vosfs *fs, struct vosfs_node *node, const struct vosfs_file *last);
 
 #endif /* VIRTUOS_VOSFS_H */

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Requests on the data of an open file: over the lanes to the domain's
- * kernel, past its daemon. The connection is the one that knows the object,
- * and dies with it.
+ * kernel, past its daemon.
  */
 
 #include "vosfs.h"
@@ -12,10 +11,19 @@
 
 static struct vos_call *vosfs_call(struct vosfs_file *file, u8 op, u32 bytes)
 {
-	struct vos_call *call = vos_call_new(file->object.connection, op, bytes);
+	struct vos_connection *c = vosfs_connection(file->fs);
+	struct vos_call *call = ERR_PTR(-EIO);
 
+	if (IS_ERR(c))
+		return ERR_CAST(c);
+	/* Whoever has not come along to this one is lost. */
+	if (smp_load_acquire(&file->object.connection) == c)
+		call = vos_call_new(c, op, bytes);
+	vos_connection_put(c);
+	if (call == ERR_PTR(-ENETDOWN))
+		return ERR_PTR(VOSFS_DOWN);
 	if (!IS_ERR(call))
-		call->request.handle = file->object.handle;
+		call->request.handle = READ_ONCE(file->object.handle);
 	return call;
 }
 
@@ -25,6 +33,8 @@ static s64 vosfs_result(struct vos_call *call, const struct fuse_req *req, u64 m
 	int err = vos_call_wait(call, vosfs_how(req));
 	s64 res = call->completion.res;
 
+	if (err == -ENETDOWN)
+		return call->lane ? VOSFS_LOST : VOSFS_DOWN;
 	if (err)
 		return err;
 	if (res < 0)
@@ -109,6 +119,8 @@ static int vosfs_write(struct vosfs_file *file, struct fuse_req *req)
 		u64 end = call->completion.pos;
 
 		*out = (struct fuse_write_out) { .size = res };
+		if (res && !(call->request.arg.file.flags & (VOS_FILE_DSYNC | VOS_FILE_SYNC)))
+			vosfs_file_wrote(file, call->connection);
 		if (call->request.arg.file.flags & VOS_FILE_APPEND) {
 			if (end >= res && end <= LLONG_MAX)
 				ia->write.end = end;
@@ -121,11 +133,14 @@ static int vosfs_write(struct vosfs_file *file, struct fuse_req *req)
 	return res;
 }
 
-/* An operation without data in the arena; 0..max or -errno. */
-static s64 vosfs_plain(struct vos_call *call, const struct fuse_req *req, u64 max)
+/* An operation without data in the arena; 0..max or -errno. @written: the file that it changes. */
+static s64 vosfs_plain(struct vosfs_file *written, struct vos_call *call,
+		       const struct fuse_req *req, u64 max)
 {
 	s64 res = vosfs_result(call, req, max);
 
+	if (written && res >= 0)
+		vosfs_file_wrote(written, call->connection);
 	vos_call_free(call);
 	return res;
 }
@@ -133,13 +148,20 @@ static s64 vosfs_plain(struct vos_call *call, const struct fuse_req *req, u64 ma
 static int vosfs_sync(struct vosfs_file *file, struct fuse_req *req)
 {
 	const struct fuse_fsync_in *in = req->args->in_args[0].value;
+	u64 before = vosfs_writes(file->fs);
 	struct vos_call *call = vosfs_call(file, VOS_OP_SYNC, 0);
+	s64 res;
 
 	if (IS_ERR(call))
 		return PTR_ERR(call);
 	if (in->fsync_flags & FUSE_FSYNC_FDATASYNC)
 		call->request.arg.file.flags = VOS_FILE_DATA;
-	return vosfs_plain(call, req, 0);
+	res = vosfs_plain(NULL, call, req, 0);
+	if (res)
+		return res;
+	vosfs_file_synced(file, before);
+	/* What is on the disk now may be less than what was written. */
+	return vosfs_file_report(file);
 }
 
 static int vosfs_allocate(struct vosfs_file *file, struct fuse_req *req)
@@ -156,7 +178,7 @@ static int vosfs_allocate(struct vosfs_file *file, struct fuse_req *req)
 	call->request.arg.file.caps = caps;
 	if (caps & VOS_CAP_FSETID)
 		call->request.arg.file.flags = VOS_FILE_KEEP_MODE;
-	return vosfs_plain(call, req, 0);
+	return vosfs_plain(file, call, req, 0);
 }
 
 static int vosfs_seek(struct vosfs_file *file, struct fuse_req *req)
@@ -173,7 +195,7 @@ static int vosfs_seek(struct vosfs_file *file, struct fuse_req *req)
 		return PTR_ERR(call);
 	call->request.arg.file.pos = in->offset;
 	call->request.arg.file.word[0] = in->whence;
-	res = vosfs_plain(call, req, LLONG_MAX);
+	res = vosfs_plain(NULL, call, req, LLONG_MAX);
 	if (res < 0)
 		return res;
 	out->offset = res;
@@ -189,19 +211,23 @@ static int vosfs_copy(struct vosfs *fs, struct vosfs_file *file, struct fuse_req
 	u32 caps = vosfs_current_caps();
 	s64 res;
 
-	if (!to || to->object.connection != file->object.connection)
+	if (!to)
 		return -EIO;
 	call = vosfs_call(file, VOS_OP_FILE_COPY, 0);
 	if (IS_ERR(call))
 		return PTR_ERR(call);
+	if (smp_load_acquire(&to->object.connection) != call->connection) {
+		vos_call_free(call);
+		return -EIO;
+	}
 	call->request.len = min_t(u64, in->len, VOSFS_COPY_MAX);
 	call->request.arg.file.pos = in->off_in;
-	call->request.arg.file.word[0] = to->object.handle;
+	call->request.arg.file.word[0] = READ_ONCE(to->object.handle);
 	call->request.arg.file.word[1] = in->off_out;
 	call->request.arg.file.caps = caps;
 	if (caps & VOS_CAP_FSETID)
 		call->request.arg.file.flags = VOS_FILE_KEEP_MODE;
-	res = vosfs_plain(call, req, call->request.len);
+	res = vosfs_plain(to, call, req, call->request.len);
 	if (res < 0)
 		return res;
 	*out = (struct fuse_write_out) { .size = res };

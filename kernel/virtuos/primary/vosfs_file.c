@@ -64,6 +64,7 @@ struct vosfs_file *vosfs_file_new(struct vosfs *fs, struct vos_connection *c, u3
 	file->fs = fs;
 	file->flags = flags;
 	file->caps = vosfs_current_caps();
+	vos_current_credential(&file->identity);
 	file->own_way = own_way;
 	INIT_LIST_HEAD(&file->node_entry);
 	INIT_LIST_HEAD(&file->all_entry);
@@ -91,24 +92,35 @@ int vosfs_file_opened(struct vosfs_file *file, u64 nodeid)
 	struct vosfs_node *fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
 	struct vosfs *fs = file->fs;
 	struct vosfs_node *node;
+	int err = 0;
 
 	if (!fresh)
 		return -ENOMEM;
 	spin_lock(&fs->lock);
+	/* Recovery takes along what was here before the connection failed. */
+	if (!vos_object_usable(&file->object)) {
+		err = VOSFS_LOST;
+		goto unlock;
+	}
 	node = vosfs_node_find(fs, nodeid);
-	if (!node) {
+	if (node) {
+		vosfs_node_opened(fs, node);
+	} else {
 		node = fresh;
 		fresh = NULL;
 		node->nodeid = nodeid;
+		INIT_LIST_HEAD(&node->closed);
 		INIT_LIST_HEAD(&node->files);
 		hash_add(fs->nodes, &node->hash, nodeid);
 	}
 	file->node = node;
+	file->error_seen = errseq_sample(&node->error);
 	list_add(&file->node_entry, &node->files);
 	list_add(&file->all_entry, &fs->all);
+unlock:
 	spin_unlock(&fs->lock);
 	kfree(fresh);
-	return 0;
+	return err;
 }
 
 /* The last of those that may use its object. */
@@ -122,27 +134,23 @@ static void vosfs_file_release(struct kref *ref)
 		spin_lock(&fs->lock);
 		list_del(&file->all_entry);
 		list_del(&file->node_entry);
-		if (list_empty(&node->files))
-			hash_del(&node->hash);
-		else
-			node = NULL;
+		vosfs_node_closed(fs, node, file);
 		spin_unlock(&fs->lock);
-		kfree(node);
 	}
 	vos_object_remove(&file->object);
 	kfree_rcu(file, rcu);
 }
 
-static void vosfs_file_put(struct vosfs_file *file)
+void vosfs_file_put(struct vosfs_file *file)
 {
 	kref_put(&file->ref, vosfs_file_release);
 }
 
 void vosfs_file_discard(struct vosfs_file *file, bool tell)
 {
-	struct vos_connection *c = file->object.connection;
 	struct vosfs_node *node = file->node;
 	struct vosfs *fs = file->fs;
+	struct vos_connection *c;
 
 	xa_erase(&fs->files, file->id);
 	spin_lock(&fs->lock);
@@ -154,6 +162,8 @@ void vosfs_file_discard(struct vosfs_file *file, bool tell)
 	}
 	file->lent = false;
 	spin_unlock(&fs->lock);
+	/* From here on it does not move any more. */
+	c = file->object.connection;
 	if (tell && vos_connection_usable(c)) {
 		int err = vos_call_simple(c, VOS_OP_RELEASE, file->object.handle, 0, 0);
 
@@ -223,6 +233,7 @@ static void vosfs_try_to_lend(struct vosfs_file *file, struct inode *inode)
 		return;
 	file->lent = true;
 	file->node->lent++;
+	file->node->shared = true;
 	/*
 	 * Replies on their way get no validity from now on; those that were
 	 * given one and are not used yet are too old after this.
@@ -349,12 +360,14 @@ static void vosfs_withhold(struct vosfs *fs, struct vosfs_node *node)
 	}
 	spin_unlock(&fs->lock);
 	list_for_each_entry_safe(file, next, &drain, drain_entry) {
-		struct vos_connection *c = file->object.connection;
-		int err = vos_call_simple(c, VOS_OP_FILE_DRAIN, file->object.handle, 0, 0);
+		struct vos_connection *c = vos_object_connection(&file->object);
+		int err = vos_call_simple(c, VOS_OP_FILE_DRAIN, READ_ONCE(file->object.handle),
+					  0, 0);
 
 		/* Closed meanwhile, or the domain is gone: nothing runs either. */
 		if (err && err != -EBADF && err != -ENETDOWN)
 			vos_connection_fail(c, "a file was not drained: %d", err);
+		vos_connection_put(c);
 		spin_lock(&fs->lock);
 		/* Only now attributes are what they seem. */
 		file->node->lent--;
@@ -427,6 +440,16 @@ void vosfs_watched(struct super_block *sb)
 	spin_unlock(&fs->lock);
 	vosfs_withhold(fs, NULL);
 	mutex_unlock(&fs->withhold_lock);
+}
+
+/* A descriptor is closed: data that was lost is told to who wrote. */
+int vosfs_flush(struct file *filp)
+{
+	struct vosfs_file *file = vosfs_file_of(filp);
+
+	if (!file || !file->node || !vosfs_file_writes(file))
+		return 0;
+	return vosfs_file_report(file);
 }
 
 int vosfs_refresh_size(struct file *filp)

@@ -322,13 +322,13 @@ static int vosfs_exchange(struct vosfs *fs, struct vos_connection *c, struct fus
 	*refused = true;
 	call = vos_call_new(c, VOS_OP_FUSE, reply + room);
 	if (IS_ERR(call))
-		return PTR_ERR(call);
+		return PTR_ERR(call) == -ENETDOWN ? VOSFS_DOWN : PTR_ERR(call);
 	call->request.handle = file ? file->object.handle : VOS_HANDLE_NONE;
 	call->request.arg.file.caps = file ? file->caps : 0;
 	call->request.arg.file.word[0] = req->in.h.len;
 	call->request.arg.file.word[1] = reply;
 	if (file)
-		vos_current_credential(call->data);
+		memcpy(call->data, &file->identity, sizeof(file->identity));
 	memcpy(call->data + prefix, &req->in.h, sizeof(req->in.h));
 	vosfs_copy_in(call->data + prefix + sizeof(req->in.h), req, 0);
 	vos_count_add(c, VOS_COUNT_BYTES_OUT, req->in.h.len);
@@ -338,7 +338,9 @@ static int vosfs_exchange(struct vosfs *fs, struct vos_connection *c, struct fus
 		how = VOS_WAIT_FORGIVING;
 	}
 	err = vos_call_wait(call, how);
-	if (!err) {
+	if (err == -ENETDOWN) {
+		err = call->lane ? VOSFS_LOST : VOSFS_DOWN;
+	} else if (!err) {
 		s64 bytes = call->completion.res;
 
 		*refused = false;
@@ -353,6 +355,7 @@ static int vosfs_exchange(struct vosfs *fs, struct vos_connection *c, struct fus
 int vosfs_message(struct vosfs *fs, struct fuse_req *req)
 {
 	struct vos_connection *c = vosfs_connection(fs);
+	u64 writes = vosfs_writes(fs);
 	struct vosfs_file *file = NULL;
 	bool refused;
 	int err;
@@ -362,7 +365,7 @@ int vosfs_message(struct vosfs *fs, struct fuse_req *req)
 	if (vosfs_opens(req)) {
 		file = vosfs_file_new(fs, c, vosfs_open_flags(req));
 		if (IS_ERR(file)) {
-			err = PTR_ERR(file);
+			err = PTR_ERR(file) == -ENETDOWN ? VOSFS_DOWN : PTR_ERR(file);
 			goto out;
 		}
 	}
@@ -371,6 +374,8 @@ int vosfs_message(struct vosfs *fs, struct fuse_req *req)
 		err = vosfs_opened(req, file);
 	if (file && err)
 		vosfs_file_discard(file, !refused);
+	if (!err && req->in.h.opcode == FUSE_SYNCFS)
+		vosfs_all_synced(fs, writes);
 out:
 	vos_connection_put(c);
 	/* The error of a disk that is gone. */

@@ -11,10 +11,8 @@
 
 #include <linux/fs_context.h>
 #include <linux/init.h>
-#include <linux/iversion.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
-#include <linux/posix_acl.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/virtuos/file.h>
@@ -24,76 +22,12 @@
 
 DEFINE_STATIC_KEY_FALSE(vosfs_key);
 
-/* ---------------------------------------------- one domain after another */
-
-/*
- * The tree is what the last domain had on the disk: nothing that was known of
- * it counts any more. Node ids are those of the disk, so inodes stay what
- * they are.
- */
-static void vosfs_forget_all(struct super_block *sb)
-{
-	struct fuse_conn *fc = get_fuse_conn_super(sb);
-	struct dentry *dentry;
-	struct inode *inode;
-
-	/* Also names known not to exist. */
-	shrink_dcache_sb(sb);
-	spin_lock(&sb->s_inode_list_lock);
-	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
-		struct fuse_inode *fi = get_fuse_inode(inode);
-
-		spin_lock(&inode->i_lock);
-		if (!(inode->i_state & (I_NEW | I_FREEING | I_WILL_FREE))) {
-			hlist_for_each_entry(dentry, &inode->i_dentry, d_u.d_alias)
-				fuse_invalidate_entry_cache(dentry);
-			spin_lock(&fi->lock);
-			fi->attr_version = atomic64_inc_return(&fc->attr_version);
-			spin_unlock(&fi->lock);
-			fuse_invalidate_attr(inode);
-			forget_all_cached_acls(inode);
-			inode_maybe_inc_iversion(inode, true);
-		}
-		spin_unlock(&inode->i_lock);
-	}
-	spin_unlock(&sb->s_inode_list_lock);
-}
-
-/* Files that were open stay with the connection that knew them, and fail. */
-static int vosfs_restart(struct vosfs *fs, struct vos_connection *c)
-{
-	int err = 0;
-
-	mutex_lock(&fs->start_lock);
-	if (c->generation != fs->generation) {
-		err = fs->answer.major ? vosfs_message_start(fs, c) : -EIO;
-		if (!err) {
-			vosfs_forget_all(fs->sb);
-			WRITE_ONCE(fs->generation, c->generation);
-			pr_notice("continues in domain %u\n", c->domid);
-		}
-	}
-	mutex_unlock(&fs->start_lock);
-	return err;
-}
-
-struct vos_connection *vosfs_connection(struct vosfs *fs)
-{
-	struct vos_connection *c = vos_connection_get(VOS_DOMAIN_STORAGE);
-
-	if (!c)
-		return ERR_PTR(-EIO);
-	if (c->generation == READ_ONCE(fs->generation) || !vosfs_restart(fs, c))
-		return c;
-	vos_connection_put(c);
-	return ERR_PTR(-EIO);
-}
-
 static void vosfs_release(struct fuse_iqueue *fiq)
 {
 	struct vosfs *fs = fiq->priv;
 
 	vosfs_requests_exit(fs);
+	vosfs_nodes_exit(fs);
 	WARN_ON(!xa_empty(&fs->files));
 	xa_destroy(&fs->files);
 	kfree_rcu_mightsleep(fs);
@@ -105,6 +39,7 @@ static const struct fuse_iqueue_ops vosfs_fiq_ops = {
 	.send_req	= vosfs_send_req,
 	.mmap		= vosfs_mmap,
 	.size_varies	= vosfs_size_varies,
+	.flush		= vosfs_flush,
 	.release	= vosfs_release,
 };
 
@@ -124,12 +59,12 @@ static struct fuse_mount *vosfs_new(struct fs_context *fsc)
 	}
 	fs->fc = fc;
 	spin_lock_init(&fs->lock);
-	mutex_init(&fs->start_lock);
 	mutex_init(&fs->withhold_lock);
 	INIT_LIST_HEAD(&fs->all);
 	hash_init(fs->nodes);
 	xa_init_flags(&fs->files, XA_FLAGS_ALLOC1);
 	vosfs_requests_init(fs);
+	vosfs_recover_init(fs);
 
 	fuse_conn_init(fc, fm, fsc->user_ns, &vosfs_fiq_ops, fs);
 	fc->release = fuse_free_conn;
@@ -181,11 +116,14 @@ static int vosfs_fill_super(struct super_block *sb, struct fs_context *fsc,
 	int err;
 
 	vosfs_of_conn(fm->fc)->sb = sb;
-	vosfs_of_conn(fm->fc)->generation = c->generation;
+	vosfs_recover_begin(vosfs_of_conn(fm->fc), c);
 	err = fuse_fill_super_common(sb, &context);
-	if (err)
-		return err;
-	return vosfs_start(fsc, fm);
+	if (!err)
+		err = vosfs_start(fsc, fm);
+	/* Should there be another domain already. */
+	if (!err)
+		vosfs_recover();
+	return err;
 }
 
 static void vosfs_kill_sb(struct super_block *sb)
@@ -196,6 +134,8 @@ static void vosfs_kill_sb(struct super_block *sb)
 	if (sb->s_root && fuse_mount_remove(fm))
 		fuse_conn_destroy(fm);
 	kill_anon_super(sb);
+	/* Until now requests may have waited for it. */
+	vosfs_recover_end(vosfs_of_conn(fm->fc));
 	fuse_mount_destroy(fm);
 }
 

@@ -9,6 +9,8 @@
  * Who is killed while he waits abandons the call, if the operation changes
  * nothing: a write that came after its process was gone, and a name that was
  * made behind the back of the dentry cache, would be worse than waiting.
+ *
+ * Should the domain die, a request waits for the next one: vosfs_recover.c.
  */
 #include <linux/capability.h>
 #include <linux/highmem.h>
@@ -137,7 +139,7 @@ void vosfs_copy_out(struct fuse_req *req, u32 first, const void *from, u32 bytes
 
 /* ------------------------------------------------------------- routing */
 
-static int vosfs_execute(struct vosfs *fs, struct fuse_req *req)
+static int vosfs_attempt(struct vosfs *fs, struct fuse_req *req)
 {
 	switch (req->in.h.opcode) {
 	case FUSE_FORGET:
@@ -154,6 +156,28 @@ static int vosfs_execute(struct vosfs *fs, struct fuse_req *req)
 		return vosfs_data(fs, req);
 	default:
 		return vosfs_message(fs, req);
+	}
+}
+
+/*
+ * What a domain's death left without an answer is made again in the next one
+ * if it has not been sent, or is the same when it is done twice.
+ */
+static int vosfs_execute(struct vosfs *fs, struct fuse_req *req)
+{
+	unsigned long begin = jiffies;
+
+	for (;;) {
+		int err = vosfs_attempt(fs, req);
+
+		if (likely(err != VOSFS_DOWN && err != VOSFS_LOST))
+			return err;
+		/* The error of a disk that is gone. */
+		if (err == VOSFS_LOST && !vosfs_repeatable(req))
+			return -EIO;
+		err = vosfs_await(fs, req, begin);
+		if (err)
+			return err;
 	}
 }
 

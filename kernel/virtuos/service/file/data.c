@@ -195,7 +195,7 @@ static ssize_t vos_write(struct vos_operation *op)
 	struct iov_iter iter;
 	struct bio_vec *bvec;
 	struct kiocb kiocb;
-	bool through;
+	bool through, synchronous;
 	ssize_t res;
 
 	bvec = vos_data_iter(op, &iter, ITER_SOURCE);
@@ -207,6 +207,7 @@ static ssize_t vos_write(struct vos_operation *op)
 		goto out;
 	vos_data_kiocb(op, &kiocb);
 	kiocb.ki_flags |= IOCB_WRITE;
+	synchronous = kiocb.ki_flags & IOCB_DSYNC;
 	through = vos_data_must_buffer(&kiocb, &iter);
 	if (through)
 		kiocb.ki_flags &= ~IOCB_DIRECT;
@@ -214,6 +215,8 @@ static ssize_t vos_write(struct vos_operation *op)
 	if (through && res > 0)
 		res = vos_write_through(&kiocb, res);
 	revert_creds(saved);
+	if (res > 0 && !synchronous)
+		vos_file_written(op->object);
 	op->completion.pos = kiocb.ki_pos;
 out:
 	kvfree(bvec);
@@ -240,6 +243,7 @@ void vos_op_pwrite(struct vos_operation *op)
 void vos_op_sync(struct vos_operation *op)
 {
 	u32 flags = vos_file_flags(op);
+	u64 before;
 
 	if ((op->request.flags & VOS_REQ_INLINE) || (flags & ~VOS_FILE_DATA)) {
 		op->completion.res = -EPROTO;
@@ -247,7 +251,10 @@ void vos_op_sync(struct vos_operation *op)
 	}
 	if (!vos_file_begin(op))
 		return;
+	before = vos_file_writes();
 	if (!vos_fault_nosync(op->service))
 		op->completion.res = vfs_fsync(op->object->file, flags & VOS_FILE_DATA);
+	if (!op->completion.res)
+		vos_file_synced(op->object, before);
 	vos_file_end(op);
 }

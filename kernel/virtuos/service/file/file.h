@@ -31,6 +31,12 @@ bool vos_file_strip_flags(struct file *file);
 bool vos_file_begin(struct vos_operation *op);
 void vos_file_end(struct vos_operation *op);
 
+/* What a crash would lose, for the primary to see: see struct vos_object_state. */
+void vos_file_written(struct vos_service_object *object);
+/* Writes so far, of all files; those are on the disk after a sync that begins now. */
+u64 vos_file_writes(void);
+void vos_file_synced(struct vos_service_object *object, u64 before);
+
 /* VOS_FILE_* of a request. */
 static inline u32 vos_file_flags(const struct vos_operation *op)
 {

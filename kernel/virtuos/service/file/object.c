@@ -67,6 +67,11 @@ int vos_file_install(struct vos_service *s, u64 handle, struct file *file,
 
 	object = vos_service_object_make(s, handle, &vos_file_object, file, cred, caps);
 	if (object) {
+		struct vos_object_state *state = vos_service_state(s, object->index);
+
+		/* The index may have been another file's. */
+		vos_store(&state->written, 0);
+		vos_store(&state->synced, 0);
 		object->appends_or_direct = vos_file_strip_flags(file);
 		err = vos_service_object_add(object);
 	}
@@ -76,6 +81,39 @@ int vos_file_install(struct vos_service *s, u64 handle, struct file *file,
 	}
 	return err;
 }
+
+/* -------------------------------------------------- what is not synced */
+
+/* Over all connections, so that the numbers of two files can be compared. */
+static atomic64_t vos_file_write_count;
+
+u64 vos_file_writes(void)
+{
+	return atomic64_read(&vos_file_write_count);
+}
+
+/* Both only grow; publish_lock is between those that store. */
+void vos_file_written(struct vos_service_object *object)
+{
+	struct vos_object_state *state = vos_service_state(object->service, object->index);
+
+	spin_lock(&object->publish_lock);
+	object->written = atomic64_inc_return(&vos_file_write_count);
+	vos_store(&state->written, object->written);
+	spin_unlock(&object->publish_lock);
+}
+
+void vos_file_synced(struct vos_service_object *object, u64 before)
+{
+	struct vos_object_state *state = vos_service_state(object->service, object->index);
+
+	spin_lock(&object->publish_lock);
+	object->synced = max(object->synced, before);
+	vos_store(&state->synced, object->synced);
+	spin_unlock(&object->publish_lock);
+}
+
+/* ------------------------------------------------------------- the gate */
 
 void vos_file_end(struct vos_operation *op)
 {

@@ -41,6 +41,8 @@ void vos_op_file_allocate(struct vos_operation *op)
 	}
 	op->completion.res = vfs_fallocate(op->object->file, mode, request->arg.file.pos, bytes);
 	revert_creds(saved);
+	if (!op->completion.res)
+		vos_file_written(op->object);
 }
 
 void vos_op_file_seek(struct vos_operation *op)
@@ -84,6 +86,8 @@ void vos_op_file_copy(struct vos_operation *op)
 	res = vfs_copy_file_range(op->object->file, request->arg.file.pos, to->file,
 				  request->arg.file.word[1], min(request->len, VOS_COPY_MAX), 0);
 	revert_creds(saved);
+	if (res > 0)
+		vos_file_written(to);
 out:
 	vos_service_object_put(to);
 	op->completion.res = res;
