@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of the network domain, for tests that end it.
+// The life of a service domain, the network domain unless said otherwise, for tests that end it.
 #ifndef VIRTUOS_TESTS_FAULTS_DOMAIN_H_
 #define VIRTUOS_TESTS_FAULTS_DOMAIN_H_
 
@@ -11,6 +11,7 @@ namespace vos::testing {
 inline constexpr int kRecovered = 60'000;
 
 struct DomainState {
+  std::string name;
   unsigned domid = 0;
   unsigned generation = 0;
   bool connected = false;
@@ -25,11 +26,11 @@ inline std::string ReadFile(const char* path) {
   return size > 0 ? std::string(text, size) : std::string();
 }
 
-// The newest connection of the network domain.
-inline DomainState NetworkDomain() {
+// The newest connection of a domain.
+inline DomainState DomainNamed(const std::string& name) {
   const std::string text = ReadFile("/sys/kernel/debug/virtuos/state");
-  const size_t at = text.find("domain=network ");
-  if (at == std::string::npos) SKIP("there is no network domain");
+  const size_t at = text.find("domain=" + name + ' ');
+  if (at == std::string::npos) SKIP("there is no such domain");
   const std::string line = text.substr(at, text.find('\n', at) - at);
   const auto value = [&](const std::string& key) {
     const size_t found = line.find(' ' + key + '=');
@@ -37,12 +38,15 @@ inline DomainState NetworkDomain() {
     return line.substr(found + key.size() + 2);
   };
   DomainState state;
+  state.name = name;
   state.domid = atoi(value("domid").c_str());
   state.generation = atoi(value("generation").c_str());
   state.connected = value("state").starts_with("connected ");
   state.reason = value("reason");
   return state;
 }
+
+inline DomainState NetworkDomain() { return DomainNamed("network"); }
 
 inline void Run(std::vector<const char*> command) {
   command.push_back(nullptr);
@@ -72,12 +76,14 @@ class SupervisorStopped {
   pid_t pid_;
 };
 
-inline void Kill(const char* how = "destroy") { Run({"vos", "kill", "network", "--how", how}); }
+inline void Kill(const char* how = "destroy", const char* domain = "network") {
+  Run({"vos", "kill", domain, "--how", how});
+}
 
 // The connection that stood `before` has failed.
 inline DomainState AwaitFailure(const DomainState& before, int limit = kSoon) {
   for (const int64_t end = Milliseconds() + limit; Milliseconds() < end; Sleep(5)) {
-    const DomainState now = NetworkDomain();
+    const DomainState now = DomainNamed(before.name);
     if (now.generation != before.generation || !now.connected) return now;
   }
   FAIL("the kernel does not notice the end of the domain within %d ms", limit);
@@ -86,7 +92,7 @@ inline DomainState AwaitFailure(const DomainState& before, int limit = kSoon) {
 // Another one is connected.
 inline DomainState AwaitRecovery(const DomainState& before) {
   for (const int64_t end = Milliseconds() + kRecovered; Milliseconds() < end; Sleep(20)) {
-    const DomainState now = NetworkDomain();
+    const DomainState now = DomainNamed(before.name);
     if (now.generation != before.generation && now.connected) return now;
   }
   FAIL("no new domain within %d ms", kRecovered);
@@ -94,11 +100,11 @@ inline DomainState AwaitRecovery(const DomainState& before) {
 
 // An outage: the domain is killed, `during` runs while there is none, then a new one is awaited.
 template <typename During>
-void Outage(During during) {
-  const DomainState before = NetworkDomain();
+void Outage(During during, const char* domain = "network") {
+  const DomainState before = DomainNamed(domain);
   CHECK(before.connected);
   SupervisorStopped supervisor;
-  Kill();
+  Kill("destroy", domain);
   AwaitFailure(before);
   during();
   supervisor.Continue();

@@ -70,10 +70,30 @@ Result<void> OrderFault(std::uint32_t domid, const KillCommand& command) {
   return {};
 }
 
+// The first process of a storage domain takes orders where it reports its state; see
+// service-domains/storage/init.cc.
+Result<void> KillDaemon(std::uint32_t domid, const KillCommand& command) {
+  const std::unique_ptr<xs_handle, CloseStore> store(xs_open(0));
+  if (!store) return FailErrno("cannot reach xenstore");
+  const std::string node = std::format("/local/domain/{}/data/storage/", domid);
+  unsigned int length = 0;
+  const std::unique_ptr<char, decltype(&std::free)> state(
+      static_cast<char*>(xs_read(store.get(), XBT_NULL, (node + "state").c_str(), &length)),
+      std::free);
+  if (!state) return Fail(std::format("the {} domain has no daemon", command.domain));
+  constexpr std::string_view kOrder = "kill-daemon";
+  if (!xs_write(store.get(), XBT_NULL, (node + "fault").c_str(), kOrder.data(), kOrder.size())) {
+    return FailErrno(node + "fault");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> Kill(std::uint32_t domid, const KillCommand& command) {
-  return command.how == "destroy" ? EndDomain(domid) : OrderFault(domid, command);
+  if (command.how == "destroy") return EndDomain(domid);
+  if (command.how == "daemon") return KillDaemon(domid, command);
+  return OrderFault(domid, command);
 }
 
 }  // namespace vos
