@@ -6,7 +6,6 @@
 // boot: shared
 // variants: trap shim
 // time: 240
-// expect-log primary: it crashed or shut down
 #include "tests/faults/domain.h"
 #include "tests/system/files.h"
 

@@ -5,7 +5,6 @@
 // boot: shared
 // variants: trap shim
 // time: 150
-// expect-log primary: it crashed or shut down
 #include "tests/faults/domain.h"
 #include "tests/system/files.h"
 

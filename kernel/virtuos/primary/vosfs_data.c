@@ -9,16 +9,24 @@
 /* Bytes of one copy_file_range at most, which may be short. */
 #define VOSFS_COPY_MAX		(16u << 20)
 
+/* A file is not where requests go: it has gone on already, or has not come along and is lost. */
+static int vosfs_elsewhere(struct vos_connection *c)
+{
+	return vos_connection_usable(c) ? -EIO : VOSFS_DOWN;
+}
+
 static struct vos_call *vosfs_call(struct vosfs_file *file, u8 op, u32 bytes)
 {
 	struct vos_connection *c = vosfs_connection(file->fs);
-	struct vos_call *call = ERR_PTR(-EIO);
+	struct vos_call *call;
 
 	if (IS_ERR(c))
 		return ERR_CAST(c);
-	/* Whoever has not come along to this one is lost. */
+	/* Pairs with the release in vos_object_replace(), as below. */
 	if (smp_load_acquire(&file->object.connection) == c)
 		call = vos_call_new(c, op, bytes);
+	else
+		call = ERR_PTR(vosfs_elsewhere(c));
 	vos_connection_put(c);
 	if (call == ERR_PTR(-ENETDOWN))
 		return ERR_PTR(VOSFS_DOWN);
@@ -217,8 +225,9 @@ static int vosfs_copy(struct vosfs *fs, struct vosfs_file *file, struct fuse_req
 	if (IS_ERR(call))
 		return PTR_ERR(call);
 	if (smp_load_acquire(&to->object.connection) != call->connection) {
+		res = vosfs_elsewhere(call->connection);
 		vos_call_free(call);
-		return -EIO;
+		return res;
 	}
 	call->request.len = min_t(u64, in->len, VOSFS_COPY_MAX);
 	call->request.arg.file.pos = in->off_in;

@@ -9,7 +9,8 @@
  *     reading it may be lent beside mappings that cannot dirty anything. What
  *     has been mapped counts as mapped until that file is closed,
  *   - somebody watches the superblock for events, which are raised by system
- *     calls only.
+ *     calls only,
+ *   - data of its inode was lost with a domain, and nobody was told by it yet.
  * It is withheld in two steps: a flag in the interest word stops operations
  * that begin later, VOS_OP_FILE_DRAIN waits for those that run. Lending it
  * again is tried when a system call reads or writes it.
@@ -221,6 +222,7 @@ static bool vosfs_may_lend(struct vosfs_file *file)
 	lockdep_assert_held(&fs->lock);
 	return file->named && file->node && !file->closed && !file->own_way &&
 	       file->object.kind && !file->node->dirtying &&
+	       !errseq_check(&file->node->error, file->error_seen) &&
 	       !(file->node->mapped && vosfs_file_writes(file)) && !vosfs_watched_still(fs);
 }
 

@@ -22,7 +22,8 @@
  * open then tells it once, at its next fsync or close, and if there was none,
  * the next one that is opened. So an inode is remembered after it was closed,
  * for as long as it has something to lose or to tell, as far as
- * VOSFS_MAX_CLOSED goes.
+ * VOSFS_MAX_CLOSED goes. A file that has something to tell is not lent, so
+ * that its fsync comes here.
  *
  * Locks: fs->lock, then object->arm_lock and the connection's object_lock.
  * Nothing here waits for a request but vosfs_drop_pages().
@@ -233,9 +234,20 @@ void vosfs_file_synced(struct vosfs_file *file, u64 before)
 
 void vosfs_all_synced(struct vosfs *fs, u64 before)
 {
+	struct vosfs_node *node, *next;
+
 	spin_lock(&fs->lock);
-	if (!fs->lost)
-		fs->synced = max(fs->synced, before);
+	if (fs->lost)
+		goto unlock;
+	fs->synced = max(fs->synced, before);
+	list_for_each_entry_safe(node, next, &fs->closed, closed) {
+		if (vosfs_node_keep(fs, node))
+			continue;
+		vosfs_node_opened(fs, node);
+		hash_del(&node->hash);
+		kfree(node);
+	}
+unlock:
 	spin_unlock(&fs->lock);
 }
 
@@ -508,7 +520,11 @@ static int vosfs_recover_with(struct vosfs *fs, struct vos_connection *c)
 	err = vosfs_reopen_all(fs, c);
 	if (err)
 		return err;
-	vosfs_forget_all(fs->sb);
+	/* The superblock stays mounted meanwhile. */
+	down_read(&fs->fc->killsb);
+	if (!list_empty(&fs->fc->mounts))
+		vosfs_forget_all(fs->sb);
+	up_read(&fs->fc->killsb);
 	vosfs_set_connection(fs, c);
 	wake_up_all(&fs->recovered);
 	pr_notice("continues in domain %u\n", c->domid);
