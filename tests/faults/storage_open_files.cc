@@ -11,6 +11,19 @@
 
 using namespace vos::testing;
 
+// Until it waits in the kernel, and only to be killed.
+void WaitUntilBlocked(pid_t pid) {
+  const std::string path = "/proc/" + std::to_string(pid) + "/stat";
+  int blocked = 0;
+  for (const int64_t end = Milliseconds() + kSoon; Milliseconds() < end; Sleep(5)) {
+    const std::string line = ReadFile(path.c_str());
+    const size_t state = line.rfind(')');
+    blocked = state != std::string::npos && line[state + 2] == 'D' ? blocked + 1 : 0;
+    if (blocked == 4) return;
+  }
+  FAIL("process %d does not wait", pid);
+}
+
 int main() {
   NeedRoot();
   Directory directory;
@@ -62,7 +75,7 @@ int main() {
             WriteAt(fresh, "made while it is gone", 0);
             CHECK_OK(fsync(fresh));
           });
-          WaitUntilAsleep(waiting);
+          WaitUntilBlocked(waiting);
         },
         "storage");
     Join(waiting);

@@ -7,9 +7,9 @@
 
 namespace vos {
 
-// How a service domain can be killed. `daemon` ends the storage domain's daemon, by an order to the domain's first
-// process. All others but `destroy` are faults of its kernel, by the names it has for them
-// (kernel/virtuos/service/fault.c); `ring-garbage` is called otherwise there.
+// How a service domain can be killed. `daemon` ends the storage domain's daemon, by an order to the
+// domain's first process. All others but `destroy` are faults of its kernel, by the names it
+// has for them (kernel/virtuos/service/fault.c); `ring-garbage` is called otherwise there.
 inline const std::vector<std::string>& KillWays() {
   static const std::vector<std::string> ways = {"destroy", "panic",          "oops",
                                                 "hang",    "irqs-off",       "poller-stall",
