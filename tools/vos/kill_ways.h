@@ -11,10 +11,9 @@ namespace vos {
 // domain's first process. All others but `destroy` are faults of its kernel, by the names it
 // has for them (kernel/virtuos/service/fault.c); `ring-garbage` is called otherwise there.
 inline const std::vector<std::string>& KillWays() {
-  static const std::vector<std::string> ways = {"destroy", "panic",          "oops",
-                                                "hang",    "irqs-off",       "poller-stall",
-                                                "oom",     "corrupt-memory", "ring-garbage",
-                                                "daemon"};
+  static const std::vector<std::string> ways = {
+      "destroy",      "panic", "oops",           "hang",         "irqs-off",
+      "poller-stall", "oom",   "corrupt-memory", "ring-garbage", "daemon"};
   return ways;
 }
 

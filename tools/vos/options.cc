@@ -108,8 +108,9 @@ std::expected<Command, Message> ParseOptions(const std::vector<std::string>& arg
       ->check(CLI::IsMember(KillWays()))
       ->option_text("HOW [destroy]");
   kill->footer(
-      "destroy: the hypervisor ends it. daemon: only the storage domain's daemon dies. The others are "
-      "done\nby the domain's own kernel, which must have been built for that (CONFIG_VIRTUOS_FAULTS).");
+      "destroy: the hypervisor ends it. daemon: only the daemon of the storage domain dies. The "
+      "others are done\nby the domain's own kernel, which must have been built for that "
+      "(CONFIG_VIRTUOS_FAULTS).");
 
   CLI::App* restart = app.add_subcommand(
       "restart", "replace a service domain by a new one, and wait until that is connected");

@@ -26,7 +26,7 @@
  * that its fsync comes here.
  *
  * Locks: fs->lock, then object->arm_lock and the connection's object_lock.
- * Nothing here waits for a request but vosfs_drop_pages().
+ * Nothing here waits for a request but vosfs_drop_pages(), which comes last.
  */
 #define pr_fmt(fmt) "vosfs: " fmt
 
@@ -445,8 +445,8 @@ static int vosfs_reopen_all(struct vosfs *fs, struct vos_connection *c)
 
 /*
  * The tree is what the last domain had on the disk: nothing that was known of
- * it counts any more. Node ids are those of the disk, so inodes stay what
- * they are.
+ * it counts any more, names known not to exist are always looked up. Node ids
+ * are those of the disk, so inodes stay what they are.
  */
 static void vosfs_forget_all(struct super_block *sb)
 {
@@ -454,8 +454,6 @@ static void vosfs_forget_all(struct super_block *sb)
 	struct dentry *dentry;
 	struct inode *inode;
 
-	/* Also names known not to exist. */
-	shrink_dcache_sb(sb);
 	spin_lock(&sb->s_inode_list_lock);
 	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
 		struct fuse_inode *fi = get_fuse_inode(inode);
@@ -487,6 +485,8 @@ static void vosfs_drop_pages(struct work_struct *work)
 	down_read(&fs->fc->killsb);
 	if (list_empty(&fs->fc->mounts))
 		goto unlock;
+	/* Whose inode goes waits for its pages, and so perhaps for requests. */
+	shrink_dcache_sb(sb);
 	spin_lock(&sb->s_inode_list_lock);
 	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
 		spin_lock(&inode->i_lock);
