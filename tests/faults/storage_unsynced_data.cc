@@ -17,18 +17,25 @@ int main() {
   for (const char* name : {"synced", "written", "closed", "mapped", "read", "datasync", "o_dsync"})
     Put(name, Text(20'000, 81));
   sync();
-  const Fd synced = Open("synced", O_RDWR), read = Open("read", O_RDONLY),
+  const Fd synced = Open("synced", O_RDWR), reading = Open("read", O_RDONLY),
            datasync = Open("datasync", O_RDWR), o_dsync = Open("o_dsync", O_RDWR | O_DSYNC),
            mapped = Open("mapped", O_RDWR);
   Fd written = Open("written", O_RDWR);
   const int beside = Open("written", O_RDWR).Release();
-  for (const int fd : {+synced, +datasync, +written, +read}) WarmUp(fd);
+  for (const int fd : {+synced, +datasync, +written, +reading}) WarmUp(fd);
   WriteAt(synced, "synced", 100);
   CHECK_OK(fsync(synced));
   WriteAt(datasync, "synced", 100);
   CHECK_OK(fdatasync(datasync));
   WriteAt(o_dsync, "synced", 100);
   WriteAt(written, "lost", 100);
+  // Has it too, and ends without telling anybody.
+  int end[2];
+  CHECK_OK(pipe2(end, O_CLOEXEC));
+  const pid_t sharing = Fork([&] {
+    char byte;
+    CHECK_EQ(read(end[0], &byte, 1), 1);
+  });
   {
     const Fd closed = Open("closed", O_RDWR);
     WarmUp(closed);
@@ -40,12 +47,14 @@ int main() {
   CHECK_OK(fsync(synced));
   CHECK_OK(fsync(datasync));
   CHECK_OK(fsync(o_dsync));
-  CHECK_OK(fsync(read));
+  CHECK_OK(fsync(reading));
   CheckSame(ReadAt(synced, 6, 100), "synced", "what was synced");
   CheckSame(ReadAt(datasync, 6, 100), "synced", "what was synced");
   CheckSame(ReadAt(o_dsync, 6, 100), "synced", "what was synced");
 
-  // Each description once; reading and writing go on.
+  // Each description once, whoever else has it; reading and writing go on.
+  CHECK_EQ(write(end[1], "e", 1), 1);
+  Join(sharing);
   CHECK_FAILS(fsync(written), EIO);
   CHECK_OK(fsync(written));
   WriteAt(written, "again", 100);

@@ -28,6 +28,7 @@
  */
 #include <linux/fsnotify.h>
 #include <linux/pagemap.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/virtuos/file.h>
 
@@ -444,12 +445,16 @@ void vosfs_watched(struct super_block *sb)
 	mutex_unlock(&fs->withhold_lock);
 }
 
-/* A descriptor is closed: data that was lost is told to who wrote. */
+/*
+ * A descriptor is closed: data that was lost is told to who wrote. Not if
+ * others have the file still, or nobody hears what this close() returns.
+ */
 int vosfs_flush(struct file *filp)
 {
 	struct vosfs_file *file = vosfs_file_of(filp);
 
-	if (!file || !file->node || !vosfs_file_writes(file))
+	if (!file || !file->node || !vosfs_file_writes(file) || file_count(filp) > 1 ||
+	    (current->flags & PF_EXITING) || current->in_execve)
 		return 0;
 	return vosfs_file_report(file);
 }
