@@ -25,6 +25,10 @@ constexpr int kRecvFlags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_PEEK | MSG_WAITALL;
 constexpr int kReportedFlags = MSG_TRUNC | MSG_CTRUNC | MSG_EOR;
 // The service answers with the errors of Linux (EHWPOISON is the last).
 constexpr std::int64_t kMaxErrno = 133;
+// Times a receive lets others run before it blocks. After failures it does so only every so many
+// receives that would block, doubled at each failure up to the second number.
+constexpr std::uint32_t kYields = 2;
+constexpr std::uint32_t kMaxLingerBackoff = 1024;
 
 // A result, or -errno; nothing: make the ordinary system call.
 using Answer = std::optional<ssize_t>;
@@ -115,6 +119,36 @@ bool IsWritable(std::span<const iovec> vector) {
   return true;
 }
 
+// A receive that would block lets others run first and looks again: on a processor that it shares with
+// its peer, the answer may be there by then, and that costs less than to be put to sleep and woken.
+// Where it does not help, it is tried ever more rarely.
+class Lingering {
+ public:
+  // Should this try be followed by another one if it would block?
+  bool more() const { return yields_ < kYields && (yields_ != 0 || thread_lane.linger_rest == 0); }
+  bool Yield() {
+    ++yields_;
+    state->yields.fetch_add(1, std::memory_order_relaxed);
+    kernel.yield();
+    return true;
+  }
+  void Succeeded() const {
+    if (yields_ != 0) thread_lane.linger_backoff = 0;
+  }
+  void Failed() const {
+    ThreadLane& thread = thread_lane;
+    if (yields_ == 0) {
+      if (thread.linger_rest != 0) --thread.linger_rest;
+      return;
+    }
+    thread.linger_backoff = std::clamp(thread.linger_backoff * 2, 1u, kMaxLingerBackoff);
+    thread.linger_rest = thread.linger_backoff;
+  }
+
+ private:
+  std::uint32_t yields_ = 0;
+};
+
 // What the service answered, made sense of. EAGAIN without VOS_CPL_TRAP is final: neither the call
 // nor the description may block.
 struct Reply {
@@ -122,12 +156,17 @@ struct Reply {
   int msg_flags;
 };
 
+// It was not done because it would block, and may.
+bool WouldBlock(const vos_completion& completion) {
+  return (completion.flags & VOS_CPL_TRAP) != 0 && completion.res == -EAGAIN;
+}
+
 Reply Judge(const vos_completion& completion, std::size_t asked) {
   Reply reply{.answer = std::nullopt,
               .msg_flags = static_cast<int>(completion.aux) & kReportedFlags};
   const std::int64_t result = completion.res;
   if ((completion.flags & VOS_CPL_TRAP) != 0) {
-    Count(result == -EAGAIN ? TrapReason::kWouldBlock : TrapReason::kService);
+    Count(WouldBlock(completion) ? TrapReason::kWouldBlock : TrapReason::kService);
   } else if (result >= 0) {
     reply.answer = static_cast<ssize_t>(
         std::min(static_cast<std::uint64_t>(result), static_cast<std::uint64_t>(asked)));
@@ -206,6 +245,52 @@ Answer SendVector(const Target& target, int fd, std::span<iovec> vector, std::si
   return done;
 }
 
+// One receive over the lane; asked bytes at most.
+struct Received {
+  Exchange exchange;
+  bool would_block;
+  Reply reply;
+};
+
+// Nothing: trap, counted.
+std::optional<Received> ReceiveOnce(const Target& target, int fd, std::span<iovec> vector,
+                                    std::size_t asked, int flags, bool may_linger,
+                                    std::uintptr_t frame) {
+  Received received{};
+  vos_completion completion;
+  ClientLane lane(target, frame);
+  if (!lane.usable()) return std::nullopt;
+  if (!IsWritable(vector)) {
+    Count(TrapReason::kFault);
+    return std::nullopt;
+  }
+  const auto request_flags = static_cast<std::uint16_t>(flags & ~(MSG_WAITALL | MSG_NOSIGNAL));
+  vos_request request{};
+  request.handle = target.handle;
+  request.len = static_cast<std::uint32_t>(asked);
+  request.fd = fd;
+  request.op = VOS_OP_RECV;
+  request.arg.msg.flags = request_flags;
+  request.msg_flags = request_flags;
+  if (asked <= VOS_RECV_INLINE) request.flags = VOS_REQ_INLINE;
+  received.exchange = lane.Run(request, completion);
+  if (received.exchange != Exchange::kCompleted) return received;
+  if (may_linger && WouldBlock(completion)) {
+    received.would_block = true;
+    return received;
+  }
+  const bool in_line = (completion.flags & VOS_CPL_INLINE) != 0;
+  received.reply =
+      Judge(completion, in_line ? std::min<std::size_t>(asked, VOS_RECV_INLINE) : asked);
+  if (received.reply.answer.value_or(0) > 0) {
+    const std::byte* const from =
+        in_line ? reinterpret_cast<const std::byte*>(completion.imm) : lane.chunk();
+    if (!Scatter(vector, from, static_cast<std::size_t>(*received.reply.answer)))
+      received.reply.answer = -EFAULT;
+  }
+  return received;
+}
+
 Answer ReceiveVector(const Target& target, int fd, std::span<iovec> vector, std::size_t bytes,
                      int flags, int* msg_flags, std::uintptr_t frame) {
   if ((flags & ~kRecvFlags) != 0 || bytes == 0) return Trap(TrapReason::kArguments);
@@ -216,47 +301,30 @@ Answer ReceiveVector(const Target& target, int fd, std::span<iovec> vector, std:
     if (!target.stream || wait_all) return Trap(TrapReason::kSize);
     asked = target.chunk_bytes;
   }
-  vos_completion completion;
-  Exchange exchange;
-  Reply reply{};
   pthread_testcancel();
-  {
-    ClientLane lane(target, frame);
-    if (!lane.usable()) return std::nullopt;
-    if (!IsWritable(vector)) return Trap(TrapReason::kFault);
-    const auto request_flags = static_cast<std::uint16_t>(flags & ~(MSG_WAITALL | MSG_NOSIGNAL));
-    vos_request request{};
-    request.handle = target.handle;
-    request.len = static_cast<std::uint32_t>(asked);
-    request.fd = fd;
-    request.op = VOS_OP_RECV;
-    request.arg.msg.flags = request_flags;
-    request.msg_flags = request_flags;
-    if (asked <= VOS_RECV_INLINE) request.flags = VOS_REQ_INLINE;
-    exchange = lane.Run(request, completion);
-    if (exchange == Exchange::kCompleted) {
-      const bool in_line = (completion.flags & VOS_CPL_INLINE) != 0;
-      reply = Judge(completion, in_line ? std::min<std::size_t>(asked, VOS_RECV_INLINE) : asked);
-      if (reply.answer.value_or(0) > 0) {
-        const std::byte* const from =
-            in_line ? reinterpret_cast<const std::byte*>(completion.imm) : lane.chunk();
-        if (!Scatter(vector, from, static_cast<std::size_t>(*reply.answer))) return -EFAULT;
-      }
-    }
-  }
-  if (exchange == Exchange::kNotSent) return Trap(TrapReason::kBusy);
-  if (exchange == Exchange::kLost) {
+  Lingering lingering;
+  std::optional<Received> received;
+  do {
+    received = ReceiveOnce(target, fd, vector, asked, flags, lingering.more(), frame);
+    if (!received) return std::nullopt;
+  } while (received->would_block && lingering.Yield());
+  if (received->exchange == Exchange::kNotSent) return Trap(TrapReason::kBusy);
+  if (received->exchange == Exchange::kLost) {
     if (!target.stream || (flags & MSG_PEEK) != 0) return Trap(TrapReason::kLost);
     return -ECONNRESET;
   }
-  if (!reply.answer) return std::nullopt;
-  const ssize_t done = *reply.answer;
+  if (!received->reply.answer) {
+    lingering.Failed();
+    return std::nullopt;
+  }
+  lingering.Succeeded();
+  const ssize_t done = *received->reply.answer;
   if (wait_all && done > 0 && static_cast<std::size_t>(done) < bytes) {
     // What was peeked at is still there, so the kernel starts from the beginning.
     if ((flags & MSG_PEEK) != 0) return Trap(TrapReason::kWouldBlock);
     if ((flags & MSG_DONTWAIT) == 0) return Continue(done, ReceiveRest, fd, vector, flags);
   }
-  if (msg_flags != nullptr) *msg_flags = reply.msg_flags;
+  if (msg_flags != nullptr) *msg_flags = received->reply.msg_flags;
   return done;
 }
 

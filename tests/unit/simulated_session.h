@@ -58,12 +58,18 @@ class SimulatedSession {
     thread_lane.calls_to_sample = kCallsPerSample;
     thread_lane.sample_interval = kCallsPerSample;
     thread_lane.lane_wait = 0;
+    thread_lane.linger_rest = 0;
+    thread_lane.linger_backoff = 0;
     original_kernel_ = kernel;
     kernel.virtuos = [](unsigned long operation, unsigned long argument) {
       return instance_->Virtuos(operation, argument);
     };
     kernel.socket_domain = [](int) { return instance_->socket_domain; };
     kernel.has_seccomp_filter = [] { return instance_->seccomp_filter; };
+    kernel.yield = [] {
+      ++instance_->yields;
+      if (instance_->on_yield) instance_->on_yield();
+    };
     CountTraps();
     InstallFaultHandler();
     service_ = std::jthread([this](std::stop_token stop) { Serve(stop); });
@@ -129,6 +135,8 @@ class SimulatedSession {
   std::atomic<int> enters{0};
   std::atomic<int> kicks{0};
   std::atomic<int> waits{0};
+  std::atomic<int> yields{0};
+  std::function<void()> on_yield;
   std::atomic<int> extents{0};
   std::atomic<int> max_extents{VOS_MAX_EXTENTS};
   std::function<long()> on_wait;  // its result if negative, before anything else
