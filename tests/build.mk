@@ -16,9 +16,13 @@ flags = -std=gnu++23 -O1 -g1 $(warnings) -I$(top) -MMD -MP -MF $@.d
 # ------------------------------------------- system and application tests
 
 # One program a file.
-system := $(patsubst $(top)/tests/%.cc,$(out)/%,$(wildcard $(top)/tests/system/*.cc $(top)/tests/apps/*.cc))
+system := $(patsubst $(top)/tests/%.cc,$(out)/%,$(wildcard $(foreach kind,system apps faults,$(top)/tests/$(kind)/*.cc)))
 # Scripts run as they are; their peers beside the machine are static, for any host.
 host_programs := $(patsubst $(top)/tests/host/%.cc,$(out)/host/%,$(wildcard $(top)/tests/host/*.cc))
+
+# What a program needs beside headers: a line "// links: FILE.cc... -lLIBRARY...", paths relative to
+# the checkout.
+links = $(shell sed -n 's|^// links: ||p' $<)
 
 .PHONY: all host
 all: $(system) $(host_programs)
@@ -26,7 +30,7 @@ all: $(system) $(host_programs)
 # No debugging information: all of them are copied into the machine.
 $(system): $(out)/%: $(top)/tests/%.cc
 	@mkdir -p $(@D)
-	cd $(top) && $(CXX) $(flags) -g0 -s -o $@ $(source) -pthread
+	cd $(top) && $(CXX) $(flags) -g0 -s -o $@ $(source) $(links) -pthread
 
 $(host_programs): $(out)/%: $(top)/tests/%.cc
 	@mkdir -p $(@D)
@@ -39,10 +43,6 @@ thread := $(patsubst $(top)/tests/%.cc,$(out)/%,$(wildcard $(top)/tests/thread/*
 fuzz := $(patsubst $(top)/tests/%.cc,$(out)/%,$(wildcard $(top)/tests/fuzz/*_fuzz.cc))
 
 host: $(unit) $(thread) $(fuzz)
-
-# A unit test lists what it needs beside headers in a line "// links: FILE.cc... -lLIBRARY..."; paths
-# are relative to the checkout.
-links = $(shell sed -n 's|^// links: ||p' $<)
 
 $(unit): $(out)/%: $(top)/tests/%.cc
 	@mkdir -p $(@D)
