@@ -24,7 +24,7 @@ build = $(lock); exec $(MAKE) -f build.mk
 
 help:
 	@printf '%s\n' \
-	  'make              build everything: hypervisor, both kernels, programs, images' \
+	  'make              build everything: hypervisor, kernels, programs, images' \
 	  'make demo         build, boot, and show step by step what it does' \
 	  'make shell        boot; a root shell in the primary domain on this terminal' \
 	  'make check        unit tests, fuzzers, style, documents; boots nothing' \
@@ -36,7 +36,7 @@ help:
 	  'make distclean    delete build/' \
 	  'make clean-cache  delete downloads, compiler cache, build root, Debian images' \
 	  '' \
-	  'Single parts: make xen | linux-primary | linux-service' \
+	  'Single parts: make xen | linux-primary | linux-network | linux-storage' \
 	  'CONFIG=debug      kernels and hypervisor with run-time checks (default: release)' \
 	  'V=1               show the output of every step' \
 	  'STRICT=1          insist on the pinned versions of Linux and Xen' \

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Linux twice from one patched source: the primary's kernel and the service domains'.
+# Linux three times from one patched source: the primary's kernel and those of the two service domains.
 
 include kernel/version.mk
 
 linux_source := build/src/linux
-linux_fragments = configs/kernel/base.config configs/kernel/$(1).config \
-  $(if $(VARIANT),configs/kernel/debug.config)
+# Merged in this order.
+linux_parts_primary := base internet primary
+linux_parts_network := base internet service network
+linux_parts_storage := base service storage
+linux_fragments = $(linux_parts_$(1):%=configs/kernel/%.config) $(if $(VARIANT),configs/kernel/debug.config)
 # Directories count too, so that a removed file is noticed.
 virtuos_driver := $(shell find kernel/virtuos ! -name '.*' ! -name '*~')
 
-# The service kernel is loaded for every start of a domain, and a small one starts fast.
+# A service domain's kernel is loaded for every start of the domain, and a small one starts fast.
 service_kernel_limit := 4000000
 
 $(linux_source).ready: kernel/version.mk kernel/prepare-source kernel/patches $(wildcard kernel/patches/*) \
@@ -19,7 +22,7 @@ $(linux_source).ready: kernel/version.mk kernel/prepare-source kernel/patches $(
 	  kernel/prepare-source "$$deb" $(linux_source)'
 	@touch $@
 
-# $(1): primary or service
+# $(1): primary, network or storage
 define linux_kernel
 linux_$(1) := build/linux-$(1)$$(VARIANT)
 
@@ -41,18 +44,25 @@ linux-$(1): $$(linux_$(1))/.built
 BUILD_TARGETS += $$(linux_$(1))/.built
 endef
 
-$(eval $(call linux_kernel,primary))
-$(eval $(call linux_kernel,service))
-
-ifeq ($(VARIANT),)
-$(linux_service)/.small: $(linux_service)/.built
-	@size=$$(stat -c %s $(linux_service)/arch/x86/boot/bzImage); \
-	if [[ $$size -gt $(service_kernel_limit) ]]; then \
-	  echo "the service kernel has $$size bytes, more than $(service_kernel_limit)" >&2; \
+# $(1): network or storage
+define linux_small
+$$(linux_$(1))/.small: $$(linux_$(1))/.built
+	@size=$$$$(stat -c %s $$(linux_$(1))/arch/x86/boot/bzImage); \
+	if [[ $$$$size -gt $$(service_kernel_limit) ]]; then \
+	  echo "the $(1) kernel has $$$$size bytes, more than $$(service_kernel_limit)" >&2; \
 	  exit 1; \
 	fi
-	@touch $@
+	@touch $$@
 
-linux-service: $(linux_service)/.small
-BUILD_TARGETS += $(linux_service)/.small
+linux-$(1): $$(linux_$(1))/.small
+BUILD_TARGETS += $$(linux_$(1))/.small
+endef
+
+$(eval $(call linux_kernel,primary))
+$(eval $(call linux_kernel,network))
+$(eval $(call linux_kernel,storage))
+
+ifeq ($(VARIANT),)
+$(eval $(call linux_small,network))
+$(eval $(call linux_small,storage))
 endif

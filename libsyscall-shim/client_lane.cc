@@ -32,8 +32,14 @@ void Advance(Lane& lane, vos_lane_position position) {
   StorePosition(lane, position);
 }
 
+// The session in the arguments of EXTEND, KICK and WAIT.
+unsigned long SessionArgument(const Session& session) {
+  return static_cast<unsigned long>(session.kind) << 16;
+}
+
 // The owner adds 1 to its doorbell; if nobody looks at this session's doorbells, the kernel rings.
-void Ring(std::byte* base, std::uint32_t index) {
+// base: of the session before a fork, should there have been one.
+void Ring(const Session& session, std::byte* base, std::uint32_t index) {
   std::uint8_t* const doorbell = &ExtentC(base, 0)->doorbell[index];
   vos_store_release(doorbell, static_cast<std::uint8_t>(vos_load(doorbell) + 1));
   // Pairs with the poller's barrier between clearing `active` and its last look at the doorbells.
@@ -41,19 +47,19 @@ void Ring(std::byte* base, std::uint32_t index) {
   const std::uint32_t poller = vos_load(&LaneS(base, index)->status.poller);
   if (poller < VOS_MAX_POLLERS && vos_load(&ExtentS(base, 0)->active[poller]) != 0) return;
   state->kicks.fetch_add(1, kRelaxed);
-  kernel.virtuos(VOS_CALL_KICK, index);
+  kernel.virtuos(VOS_CALL_KICK, SessionArgument(session) | index);
 }
 
 // Waits out, without blocking, what a call that never returned left on its lane. False: it is not
 // complete yet.
-bool Drain(std::byte* base, std::uint32_t index, Lane& lane) {
+bool Drain(const Session& session, std::byte* base, std::uint32_t index, Lane& lane) {
   if (lane.in_flight.load(kRelaxed) == 0) return true;
   const vos_lane_position position = LoadPosition(lane);
   const vos_user_lane_s& s = *LaneS(base, index);
   // Only this process writes requests, so this says whether the lost call came as far as that.
   if (vos_load(&LaneC(base, index)->request[position.entry].turn) == position.turn) {
     if (!vos_lane_completed(&s.completion[position.entry], position.turn)) {
-      if (vos_lane_needs_doorbell(&s.status)) Ring(base, index);
+      if (vos_lane_needs_doorbell(&s.status)) Ring(session, base, index);
       return false;
     }
     Advance(lane, position);
@@ -95,15 +101,16 @@ bool IsAbandoned(const Lane& lane, int self, std::uintptr_t frame) {
 }
 
 // Takes back lanes of ended threads and of calls that were jumped out of. Under maintained.
-void ReclaimLanes(Session& session, int self, std::uintptr_t frame) {
-  const ThreadLane& thread = thread_lane;
+void ReclaimLanes(Session& session, const ThreadLane& thread, int self, std::uintptr_t frame) {
   const std::uint32_t lanes = session.extents.load(kRelaxed) * VOS_EXTENT_LANES;
   const std::uint64_t free = session.free_lanes.load(std::memory_order_acquire);
   for (std::uint32_t index = 0; index < lanes; ++index) {
     Lane& lane = session.lane[index];
     if ((free >> index & 1) != 0) continue;
     if (thread.epoch == session.epoch && thread.lane == &lane) continue;
-    if (!IsAbandoned(lane, self, frame) || !Drain(session.base, index, lane)) continue;
+    if (!IsAbandoned(lane, self, frame) || !Drain(session, session.base, index, lane)) {
+      continue;
+    }
     state->lanes_reclaimed.fetch_add(1, kRelaxed);
     FreeLane(session, index);
   }
@@ -113,17 +120,18 @@ void ReclaimLanes(Session& session, int self, std::uintptr_t frame) {
 void Extend(Session& session) {
   const std::uint32_t extents = session.extents.load(kRelaxed);
   if (extents == VOS_MAX_EXTENTS) return;
-  if (kernel.virtuos(VOS_CALL_EXTEND, 0) != static_cast<long>(extents)) return;
+  const long index = kernel.virtuos(VOS_CALL_EXTEND, SessionArgument(session));
+  if (index != static_cast<long>(extents)) return;
   session.extents.store(extents + 1, kRelaxed);
   const std::uint64_t lanes = (1ull << VOS_EXTENT_LANES) - 1;
   session.free_lanes.fetch_or(lanes << extents * VOS_EXTENT_LANES, std::memory_order_release);
 }
 
-std::uint32_t FindLane(Session& session, std::uintptr_t frame) {
+std::uint32_t FindLane(Session& session, const ThreadLane& thread, std::uintptr_t frame) {
   std::uint32_t index = TakeFreeLane(session);
   if (index != VOS_MAX_USER_LANES) return index;
   if (session.maintained.exchange(true, std::memory_order_acquire)) return index;
-  ReclaimLanes(session, kernel.thread_id(), frame);
+  ReclaimLanes(session, thread, kernel.thread_id(), frame);
   index = TakeFreeLane(session);
   if (index == VOS_MAX_USER_LANES) {
     Extend(session);
@@ -134,14 +142,13 @@ std::uint32_t FindLane(Session& session, std::uintptr_t frame) {
 }
 
 // Gives this thread a lane in place of the one it has, if any.
-bool Attach(Session& session, std::uintptr_t frame) {
-  ThreadLane& thread = thread_lane;
+bool Attach(Session& session, ThreadLane& thread, std::uintptr_t frame) {
   if (thread.lane_wait != 0) {
     --thread.lane_wait;
     return false;
   }
   const SignalBlock block;
-  const std::uint32_t index = FindLane(session, frame);
+  const std::uint32_t index = FindLane(session, thread, frame);
   if (index == VOS_MAX_USER_LANES) {
     thread.lane_backoff = std::clamp(thread.lane_backoff * 2, kMinLaneBackoff, kMaxLaneBackoff);
     thread.lane_wait = thread.lane_backoff;
@@ -171,13 +178,12 @@ bool Attach(Session& session, std::uintptr_t frame) {
 
 // This thread's lane is busy: with a call that we interrupted, or with one that was jumped out of.
 // True: the thread has a lane it can use.
-bool Recover(Session& session, std::uintptr_t frame) {
-  ThreadLane& thread = thread_lane;
+bool Recover(Session& session, ThreadLane& thread, std::uintptr_t frame) {
   Lane& lane = *thread.lane;
   ++thread.busy_traps;
   if (frame + kFrameSlack >= lane.frame.load(kRelaxed) && !kernel.on_signal_stack()) {
     const SignalBlock block;
-    if (Drain(session.base, thread.index, lane)) {
+    if (Drain(session, session.base, thread.index, lane)) {
       // A new ticket: should the lost call go on after all, it sees that the lane is not its own.
       thread.ticket = NextTicket();
       lane.ticket.store(thread.ticket, kRelaxed);
@@ -189,22 +195,21 @@ bool Recover(Session& session, std::uintptr_t frame) {
   }
   // The old lane stays ours until its call ends (~ClientLane) or turns out to be lost
   // (ReclaimLanes).
-  return thread.busy_traps > kBusyTrapsBeforeAnotherLane && Attach(session, frame);
+  return thread.busy_traps > kBusyTrapsBeforeAnotherLane && Attach(session, thread, frame);
 }
 
 }  // namespace
 
 ClientLane::ClientLane(const Target& target, std::uintptr_t frame)
-    : session_(*target.session), base_(target.base) {
-  ThreadLane& thread = thread_lane;
-  if (thread.epoch != session_.epoch) [[unlikely]] {
-    if (!Attach(session_, frame)) {
+    : session_(*target.session), thread_(*target.thread), base_(target.base) {
+  if (thread_.epoch != session_.epoch) [[unlikely]] {
+    if (!Attach(session_, thread_, frame)) {
       Count(TrapReason::kNoLane);
       return;
     }
   }
-  if (thread.lane->frame.load(kRelaxed) != 0) [[unlikely]] {
-    if (!Recover(session_, frame)) {
+  if (thread_.lane->frame.load(kRelaxed) != 0) [[unlikely]] {
+    if (!Recover(session_, thread_, frame)) {
       Count(TrapReason::kBusy);
       return;
     }
@@ -215,7 +220,7 @@ ClientLane::ClientLane(const Target& target, std::uintptr_t frame)
 
 // Handlers may run whole calls between any two instructions here, and give the thread another lane.
 bool ClientLane::Claim(std::uintptr_t frame) {
-  const ThreadLane& thread = thread_lane;
+  const ThreadLane& thread = thread_;
   Lane* const lane = thread.lane;
   lane->frame.store(frame, kRelaxed);
   HandlerFence();
@@ -241,17 +246,19 @@ ClientLane::~ClientLane() {
   lane_->frame.store(0, kRelaxed);
   HandlerFence();
   // A handler that ran for long took another lane: this one is nobody's now.
-  if (thread_lane.lane != lane_ && lane_->in_flight.load(kRelaxed) == 0) [[unlikely]] {
+  if (thread_.lane != lane_ && lane_->in_flight.load(kRelaxed) == 0) [[unlikely]] {
     FreeLane(session_, index_);
   }
 }
 
-Exchange ClientLane::Run(const vos_request& request, vos_completion& completion) {
+Exchange ClientLane::Run(const vos_request& request, Patience patience,
+                         vos_completion& completion) {
   // False in a child made by a handler that interrupted us.
   if (!IsMine()) [[unlikely]]
     return Exchange::kNotSent;
   // Only after a call that was lost, although the session lives.
-  if (lane_->in_flight.load(kRelaxed) != 0 && !Drain(base_, index_, *lane_)) [[unlikely]] {
+  if (lane_->in_flight.load(kRelaxed) != 0 && !Drain(session_, base_, index_, *lane_))
+      [[unlikely]] {
     return Exchange::kNotSent;
   }
   const vos_lane_position position = LoadPosition(*lane_);
@@ -261,25 +268,26 @@ Exchange ClientLane::Run(const vos_request& request, vos_completion& completion)
   vos_lane_publish(&c_->request[position.entry], &request, position.turn);
   if (vos_lane_needs_doorbell(&s_->status)) {
     lane_->doorbells.store(lane_->doorbells.load(kRelaxed) + 1, kRelaxed);
-    Ring(base_, index_);
+    Ring(session_, base_, index_);
   }
-  if (!AwaitCompletion(slot, position)) return Exchange::kLost;
+  if (!AwaitCompletion(slot, position, patience)) return Exchange::kLost;
   vos_lane_copy_completion(&completion, &slot);
   if (!IsMine()) [[unlikely]]
     return Exchange::kLost;
   Advance(*lane_, position);
   HandlerFence();
   lane_->in_flight.store(0, kRelaxed);
-  lane_->calls.store(lane_->calls.load(kRelaxed) + 1, kRelaxed);
   return Exchange::kCompleted;
 }
 
-bool ClientLane::AwaitCompletion(const vos_completion& slot, vos_lane_position position) {
+bool ClientLane::AwaitCompletion(const vos_completion& slot, vos_lane_position position,
+                                 Patience patience) {
   if (vos_lane_completed(&slot, position.turn)) return true;
   std::uint64_t budget = vos_load(&HeaderOf(base_)->spin_cycles);
   // The service's hint can only shorten the spin.
   const std::uint64_t hint = vos_load(&s_->status.spin_hint);
   if (hint != 0) budget = std::min(budget, 2 * hint);
+  if (patience == Patience::kDisk) budget >>= kDiskSpinShift;
   const std::uint64_t start = __rdtsc();
   while (__rdtsc() - start < budget) {
     _mm_pause();
@@ -288,10 +296,14 @@ bool ClientLane::AwaitCompletion(const vos_completion& slot, vos_lane_position p
 
   std::uint32_t empty_wakes = 0;
   while (empty_wakes < kMaxEmptyWakes) {
+    // Closed: nothing completes any more, and the kernel may have another session in its place.
+    if (vos_load_acquire(&HeaderOf(base_)->dead) == VOS_DEAD_CLOSED) {
+      return vos_lane_completed(&slot, position.turn);
+    }
     // The kernel arms the lane and looks again before it lets us sleep.
     state->waits.fetch_add(1, kRelaxed);
     const long result =
-        kernel.virtuos(VOS_CALL_WAIT, index_ | position.entry << 8 |
+        kernel.virtuos(VOS_CALL_WAIT, SessionArgument(session_) | index_ | position.entry << 8 |
                                           static_cast<unsigned long>(position.turn) << 32);
     if (vos_lane_completed(&slot, position.turn)) return true;
     // A handler ran. The request is out and is never abandoned.
@@ -303,17 +315,23 @@ bool ClientLane::AwaitCompletion(const vos_completion& slot, vos_lane_position p
 }
 
 void BeforeFork() {
-  const Session* const session = state->current.load(std::memory_order_acquire);
-  thread_lane.fork_base = session == nullptr ? nullptr : session->base;
+  for (const Domain domain : kAllDomains) {
+    const Session* const session = StateOf(domain).current.load(std::memory_order_acquire);
+    ThreadLaneOf(domain).fork_base = session == nullptr ? nullptr : session->base;
+  }
 }
 
-void AfterForkInParent() { thread_lane.fork_base = nullptr; }
+void AfterForkInParent() {
+  for (const Domain domain : kAllDomains) ThreadLaneOf(domain).fork_base = nullptr;
+}
 
 void AfterForkInChild() {
-  std::byte* const base = thread_lane.fork_base;
-  thread_lane.fork_base = nullptr;
-  if (base == nullptr) return;
-  MapZeroedMemoryAt(base, static_cast<std::size_t>(VOS_MAP_PAGES) * VOS_PAGE_SIZE);
+  for (const Domain domain : kAllDomains) {
+    std::byte* const base = ThreadLaneOf(domain).fork_base;
+    ThreadLaneOf(domain).fork_base = nullptr;
+    if (base == nullptr) continue;
+    MapZeroedMemoryAt(base, static_cast<std::size_t>(VOS_MAP_PAGES) * VOS_PAGE_SIZE);
+  }
 }
 
 }  // namespace vos::shim

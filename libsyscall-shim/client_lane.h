@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The client half of a lane: having one, sending a request over it, waiting for the completion.
 //
-// A thread takes a lane at its first call and keeps it. Nothing happens when a thread ends: the
-// lanes of ended threads are found, by asking the kernel whether their owners exist, when lanes run
-// out. (A destructor of thread-local storage would have to be set up by pthread_setspecific(),
-// which may allocate, in whatever handler the first call happens to be; and it would not run for
-// threads made by a raw clone().)
+// A thread takes a lane of a session at its first call and keeps it. Nothing happens when a thread
+// ends: the lanes of ended threads are found, by asking the kernel whether their owners exist, when
+// lanes run out. (A destructor of thread-local storage would have to be set up by
+// pthread_setspecific(), which may allocate, in whatever handler the first call happens to be; and
+// it would not run for threads made by a raw clone().)
 //
 // A handler may interrupt a call anywhere and
 //  - make calls of its own: it finds the lane busy and traps;
@@ -38,8 +38,15 @@ inline constexpr std::uintptr_t kFrameSlack = 128;
 enum class Exchange {
   kCompleted,
   kNotSent,  // nothing was published
-  kLost,     // the session died; the operation may have happened or not
+  kLost,     // the session died; the operation may have happened or not, but will not any more
 };
+
+// How long a completion is spun for before the thread goes to sleep, which costs a system call.
+enum class Patience {
+  kUsual,  // vos_session_header.spin_cycles: what memory and a worker at hand can do
+  kDisk,   // a fraction: either there is nothing to be done, or it takes the disk its time
+};
+inline constexpr int kDiskSpinShift = 3;
 
 // The lane of this thread, for the time of one call. Not cleaned up when a handler jumps away.
 class ClientLane {
@@ -56,14 +63,19 @@ class ClientLane {
   std::byte* chunk() const { return chunk_; }
 
   // Publishes the request and waits. completion is a private copy, its fields are the service's.
-  Exchange Run(const vos_request& request, vos_completion& completion);
+  Exchange Run(const vos_request& request, Patience patience, vos_completion& completion);
+  // The call was answered by what Run() gave.
+  void CountAnswer() {
+    lane_->calls.store(lane_->calls.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
 
  private:
   bool Claim(std::uintptr_t frame);
   bool IsMine() const { return lane_->ticket.load(std::memory_order_relaxed) == ticket_; }
-  bool AwaitCompletion(const vos_completion& slot, vos_lane_position position);
+  bool AwaitCompletion(const vos_completion& slot, vos_lane_position position, Patience patience);
 
   Session& session_;
+  ThreadLane& thread_;
   std::byte* const base_;
   Lane* lane_ = nullptr;
   std::uint64_t ticket_ = 0;

@@ -6,10 +6,12 @@
 
 namespace {
 
-using vos::shim::kTrapReasons;
+using vos::shim::Domain;
+using vos::shim::DomainState;
+using vos::shim::kAllDomains;
 using vos::shim::Lane;
-using vos::shim::Session;
 using vos::shim::state;
+using vos::shim::StateOf;
 using vos::shim::TrapReason;
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
@@ -24,12 +26,21 @@ extern "C" [[gnu::visibility("default")]] void vos_shim_counters(
     struct vos_shim_counters* counters) {
   *counters = {};
   if (state == nullptr) return;
-  counters->sessions = state->sessions.load(kRelaxed);
-  for (std::uint64_t i = 0; i < counters->sessions; ++i) {
-    const Session& session = state->session[i];
-    for (const Lane& lane : session.lane) {
-      counters->fast += lane.calls.load(kRelaxed);
-      counters->doorbells += lane.doorbells.load(kRelaxed);
+  for (const Domain domain : kAllDomains) {
+    const DomainState& of = StateOf(domain);
+    const std::uint32_t sessions = of.sessions.load(kRelaxed);
+    std::uint64_t fast = 0;
+    for (std::uint32_t i = 0; i < sessions; ++i) {
+      for (const Lane& lane : of.session[i].lane) {
+        fast += lane.calls.load(kRelaxed);
+        counters->doorbells += lane.doorbells.load(kRelaxed);
+      }
+    }
+    counters->fast += fast;
+    counters->sessions += sessions;
+    if (domain == Domain::kStorage) {
+      counters->file_fast = fast;
+      counters->file_sessions = sessions;
     }
   }
   counters->fast_continued = state->fast_continued.load(kRelaxed);

@@ -1,28 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// libsyscall-shim.so, preloaded: data calls on redirected sockets go straight into the lanes of the
-// process's user session, without a system call.
+// libsyscall-shim.so, preloaded: data calls on redirected sockets and files go straight into the
+// lanes of the process's user sessions, without a system call.
 //
 // It makes calls fast and never decides what they mean: every one works by system call as well, and
 // is left to it whenever there is doubt. From the outside in:
 //
 //   interpose.cc     the exported symbols: read, send, ... and what fortified programs call
-//   transfer.cc      one call: arguments, flags, what to make of the service's answer, fallback
+//   transfer.cc      one call on a socket: arguments, flags, what is put together from two answers
+//   file_transfer.cc one call on a file
+//   operation.cc     what they share: vectors, the service's answer made sense of, fallback
 //   client_lane.cc   one exchange: the thread's lane, publishing, waiting; lost and found lanes
-//   session.cc       the process: has it a session, does it want one, what is fd redirected to
+//   session.cc       the process: which sessions has it, does it want one, what is fd redirected to
 //   copy.S           copies whose faults become EFAULT
 //   kernel_calls.cc  the shim's own system calls, the C library's functions behind it
 //   counters.cc      vos_shim_counters(), see include/virtuos/shim.h
 //
 // On the path of a call there is no allocation, no lock, no exception and no errno but the call's;
-// all of it is async-signal-safe. State is in memory that fork wipes (session.h). A positioned
-// call, once files have lanes, is one more function in transfer.cc that fills another request.
+// all of it is async-signal-safe. State is in memory that fork wipes (session.h).
+//
+// Nothing is interposed for its own sake but setrlimit() and prlimit(): see NoteFileSizeLimit().
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <cstdlib>
 #include <cstring>
 
 #include "libsyscall-shim/client_lane.h"
+#include "libsyscall-shim/file_transfer.h"
 #include "libsyscall-shim/kernel_calls.h"
 #include "libsyscall-shim/session.h"
 #include "libsyscall-shim/transfer.h"
@@ -121,3 +126,66 @@ VOS_EXPORT ssize_t sendto(int fd, const void* data, size_t bytes, int flags,
 VOS_EXPORT ssize_t sendmsg(int fd, const msghdr* message, int flags) {
   return vos::shim::Sendmsg(fd, message, flags);
 }
+
+// off_t and off64_t are one here, and so are the functions.
+#define VOS_EXPORT_ALIAS(result, name, of, ...) \
+  VOS_EXPORT result name(__VA_ARGS__) __attribute__((alias(#of)))
+
+VOS_EXPORT ssize_t pread(int fd, void* data, size_t bytes, off_t position) {
+  return vos::shim::Pread(fd, data, bytes, position);
+}
+VOS_EXPORT_ALIAS(ssize_t, pread64, pread, int, void*, size_t, off64_t);
+VOS_EXPORT_ALIAS(ssize_t, __pread64, pread, int, void*, size_t, off64_t);
+
+VOS_EXPORT ssize_t __pread_chk(int fd, void* data, size_t bytes, off_t position, size_t room) {
+  CheckRoom(bytes, room);
+  return vos::shim::Pread(fd, data, bytes, position);
+}
+VOS_EXPORT_ALIAS(ssize_t, __pread64_chk, __pread_chk, int, void*, size_t, off64_t, size_t);
+
+VOS_EXPORT ssize_t pwrite(int fd, const void* data, size_t bytes, off_t position) {
+  return vos::shim::Pwrite(fd, data, bytes, position);
+}
+VOS_EXPORT_ALIAS(ssize_t, pwrite64, pwrite, int, const void*, size_t, off64_t);
+VOS_EXPORT_ALIAS(ssize_t, __pwrite64, pwrite, int, const void*, size_t, off64_t);
+
+VOS_EXPORT ssize_t preadv(int fd, const iovec* vector, int count, off_t position) {
+  return vos::shim::Preadv(fd, vector, count, position);
+}
+VOS_EXPORT_ALIAS(ssize_t, preadv64, preadv, int, const iovec*, int, off64_t);
+
+VOS_EXPORT ssize_t pwritev(int fd, const iovec* vector, int count, off_t position) {
+  return vos::shim::Pwritev(fd, vector, count, position);
+}
+VOS_EXPORT_ALIAS(ssize_t, pwritev64, pwritev, int, const iovec*, int, off64_t);
+
+VOS_EXPORT ssize_t preadv2(int fd, const iovec* vector, int count, off_t position, int flags) {
+  return vos::shim::Preadv2(fd, vector, count, position, flags);
+}
+VOS_EXPORT_ALIAS(ssize_t, preadv64v2, preadv2, int, const iovec*, int, off64_t, int);
+
+VOS_EXPORT ssize_t pwritev2(int fd, const iovec* vector, int count, off_t position, int flags) {
+  return vos::shim::Pwritev2(fd, vector, count, position, flags);
+}
+VOS_EXPORT_ALIAS(ssize_t, pwritev64v2, pwritev2, int, const iovec*, int, off64_t, int);
+
+VOS_EXPORT int fsync(int fd) { return vos::shim::Fsync(fd); }
+
+VOS_EXPORT int fdatasync(int fd) { return vos::shim::Fdatasync(fd); }
+
+VOS_EXPORT int setrlimit(__rlimit_resource_t resource, const rlimit* limit) noexcept {
+  const int result = vos::shim::next.setrlimit(resource, limit);
+  if (result == 0 && resource == RLIMIT_FSIZE) vos::shim::NoteFileSizeLimit();
+  return result;
+}
+VOS_EXPORT int setrlimit64(__rlimit_resource_t, const rlimit64*) noexcept
+    __attribute__((alias("setrlimit")));
+
+VOS_EXPORT int prlimit(pid_t process, __rlimit_resource resource, const rlimit* limit,
+                       rlimit* old) noexcept {
+  const int result = vos::shim::next.prlimit(process, resource, limit, old);
+  if (result == 0 && resource == RLIMIT_FSIZE && limit != nullptr) vos::shim::NoteFileSizeLimit();
+  return result;
+}
+VOS_EXPORT int prlimit64(pid_t, __rlimit_resource, const rlimit64*, rlimit64*) noexcept
+    __attribute__((alias("prlimit")));

@@ -114,6 +114,34 @@ ssize_t RawSendmsg(int fd, const msghdr* message, int flags) {
   return CallWithErrno(SYS_sendmsg, fd, message, flags);
 }
 
+ssize_t RawPread(int fd, void* data, size_t bytes, off_t position) {
+  return CallWithErrno(SYS_pread64, fd, data, bytes, position);
+}
+ssize_t RawPwrite(int fd, const void* data, size_t bytes, off_t position) {
+  return CallWithErrno(SYS_pwrite64, fd, data, bytes, position);
+}
+// These take the position in two halves, of which the first one has room for all of it.
+ssize_t RawPreadv(int fd, const iovec* vector, int count, off_t position) {
+  return CallWithErrno(SYS_preadv, fd, vector, count, position, 0L);
+}
+ssize_t RawPwritev(int fd, const iovec* vector, int count, off_t position) {
+  return CallWithErrno(SYS_pwritev, fd, vector, count, position, 0L);
+}
+ssize_t RawPreadv2(int fd, const iovec* vector, int count, off_t position, int flags) {
+  return CallWithErrno(SYS_preadv2, fd, vector, count, position, 0L, flags);
+}
+ssize_t RawPwritev2(int fd, const iovec* vector, int count, off_t position, int flags) {
+  return CallWithErrno(SYS_pwritev2, fd, vector, count, position, 0L, flags);
+}
+int RawFsync(int fd) { return static_cast<int>(CallWithErrno(SYS_fsync, fd)); }
+int RawFdatasync(int fd) { return static_cast<int>(CallWithErrno(SYS_fdatasync, fd)); }
+int RawPrlimit(pid_t process, int resource, const rlimit* limit, rlimit* old) {
+  return static_cast<int>(CallWithErrno(SYS_prlimit64, process, resource, limit, old));
+}
+int RawSetrlimit(int resource, const rlimit* limit) {
+  return RawPrlimit(0, resource, limit, nullptr);
+}
+
 template <typename Function>
 void Resolve(Function*& function, const char* name) {
   if (void* const symbol = dlsym(RTLD_NEXT, name)) function = reinterpret_cast<Function*>(symbol);
@@ -143,6 +171,16 @@ constinit NextFunctions next = {
     .send = RawSend,
     .sendto = RawSendto,
     .sendmsg = RawSendmsg,
+    .pread = RawPread,
+    .pwrite = RawPwrite,
+    .preadv = RawPreadv,
+    .pwritev = RawPwritev,
+    .preadv2 = RawPreadv2,
+    .pwritev2 = RawPwritev2,
+    .fsync = RawFsync,
+    .fdatasync = RawFdatasync,
+    .setrlimit = RawSetrlimit,
+    .prlimit = RawPrlimit,
 };
 
 void ResolveNextFunctions() {
@@ -156,6 +194,16 @@ void ResolveNextFunctions() {
   Resolve(next.send, "send");
   Resolve(next.sendto, "sendto");
   Resolve(next.sendmsg, "sendmsg");
+  Resolve(next.pread, "pread");
+  Resolve(next.pwrite, "pwrite");
+  Resolve(next.preadv, "preadv");
+  Resolve(next.pwritev, "pwritev");
+  Resolve(next.preadv2, "preadv2");
+  Resolve(next.pwritev2, "pwritev2");
+  Resolve(next.fsync, "fsync");
+  Resolve(next.fdatasync, "fdatasync");
+  Resolve(next.setrlimit, "setrlimit");
+  Resolve(next.prlimit, "prlimit");
 }
 
 SignalBlock::SignalBlock() {

@@ -5,6 +5,7 @@
 #ifndef VIRTUOS_LIBSYSCALL_SHIM_KERNEL_CALLS_H_
 #define VIRTUOS_LIBSYSCALL_SHIM_KERNEL_CALLS_H_
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -49,6 +50,16 @@ struct NextFunctions {
   ssize_t (*send)(int, const void*, size_t, int);
   ssize_t (*sendto)(int, const void*, size_t, int, const sockaddr*, socklen_t);
   ssize_t (*sendmsg)(int, const msghdr*, int);
+  ssize_t (*pread)(int, void*, size_t, off_t);
+  ssize_t (*pwrite)(int, const void*, size_t, off_t);
+  ssize_t (*preadv)(int, const iovec*, int, off_t);
+  ssize_t (*pwritev)(int, const iovec*, int, off_t);
+  ssize_t (*preadv2)(int, const iovec*, int, off_t, int);
+  ssize_t (*pwritev2)(int, const iovec*, int, off_t, int);
+  int (*fsync)(int);
+  int (*fdatasync)(int);
+  int (*setrlimit)(int, const rlimit*);
+  int (*prlimit)(pid_t, int, const rlimit*, rlimit*);
 };
 
 extern constinit NextFunctions next;

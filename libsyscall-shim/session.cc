@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <limits>
 
+#include "kernel/virtuos/common/barrier.h"
 #include "libsyscall-shim/copy.h"
 #include "libsyscall-shim/kernel_calls.h"
 
@@ -14,23 +15,25 @@ namespace vos::shim {
 
 constinit State* state = nullptr;
 
-constinit thread_local ThreadLane thread_lane = {
-    .epoch = kNoEpoch,
-    .ticket = 0,
-    .lane = nullptr,
-    .c = nullptr,
-    .s = nullptr,
-    .chunk = nullptr,
-    .index = 0,
-    .busy_traps = 0,
-    .lane_wait = 0,
-    .lane_backoff = 0,
-    .linger_rest = 0,
-    .linger_backoff = 0,
-    .calls_to_sample = kCallsPerSample,
-    .sample_interval = kCallsPerSample,
-    .fork_base = nullptr,
-};
+#define VOS_FRESH_THREAD_LANE          \
+  {.epoch = kNoEpoch,                  \
+   .ticket = 0,                        \
+   .lane = nullptr,                    \
+   .c = nullptr,                       \
+   .s = nullptr,                       \
+   .chunk = nullptr,                   \
+   .index = 0,                         \
+   .busy_traps = 0,                    \
+   .lane_wait = 0,                     \
+   .lane_backoff = 0,                  \
+   .linger_rest = 0,                   \
+   .linger_backoff = 0,                \
+   .calls_to_sample = kCallsPerSample, \
+   .sample_interval = kCallsPerSample, \
+   .fork_base = nullptr}
+
+constinit thread_local ThreadLane thread_lanes[kDomains] = {VOS_FRESH_THREAD_LANE,
+                                                            VOS_FRESH_THREAD_LANE};
 
 namespace {
 
@@ -62,11 +65,11 @@ bool IsUsable(const vos_session_header& header) {
 }
 
 // 0, or -errno.
-long Enter(Session& session) {
+long Enter(Domain domain, Session& session) {
   if (kernel.has_seccomp_filter()) return -EPERM;
   vos_enter enter{};
   enter.abi_version = VOS_ABI_VERSION;
-  enter.domain = VOS_DOMAIN_NETWORK;
+  enter.domain = KindOf(domain);
   long error = kernel.virtuos(VOS_CALL_ENTER, reinterpret_cast<unsigned long>(&enter));
   if (error < 0) return error;
   vos_copy_range range{};
@@ -77,6 +80,7 @@ long Enter(Session& session) {
   // Without it a bad pointer would kill the program.
   if (error < 0) return -EPERM;
 
+  session.kind = enter.domain;
   session.base = reinterpret_cast<std::byte*>(enter.base);
   const vos_session_header& header = *HeaderOf(session.base);
   if (!IsUsable(header)) return -EPROTO;
@@ -90,16 +94,16 @@ long Enter(Session& session) {
   return 0;
 }
 
-std::uint32_t TrapsBeforeAttempt() {
-  const std::uint32_t failures = state->failures.load(std::memory_order_relaxed);
-  if (failures == 0 && state->sessions.load(std::memory_order_relaxed) == 0) {
+std::uint32_t TrapsBeforeAttempt(const DomainState& of) {
+  const std::uint32_t failures = of.failures.load(std::memory_order_relaxed);
+  if (failures == 0 && of.sessions.load(std::memory_order_relaxed) == 0) {
     return kTrapsBeforeSession;
   }
   return kTrapsBeforeRetry << 2 * (std::max(failures, 1u) - 1);
 }
 
 // Under state->entering, with signals blocked.
-void AttemptSession() {
+void AttemptSession(Domain domain) {
   // A child of vfork() runs in its parent's memory; a session here would be its parent's.
   const int process_id = kernel.process_id();
   int known = 0;
@@ -107,28 +111,45 @@ void AttemptSession() {
       known != process_id) {
     return;
   }
-  Session* const old = state->current.load(std::memory_order_relaxed);
-  if (old != nullptr && __atomic_load_n(&HeaderOf(old->base)->dead, __ATOMIC_RELAXED) == 0) return;
-  state->score.store(0, std::memory_order_relaxed);
+  DomainState& of = StateOf(domain);
+  Session* const old = of.current.load(std::memory_order_relaxed);
+  if (old != nullptr && vos_load(&HeaderOf(old->base)->dead) == 0) return;
+  of.score.store(0, std::memory_order_relaxed);
 
-  const std::uint32_t index = state->sessions.load(std::memory_order_relaxed);
+  const std::uint32_t index = of.sessions.load(std::memory_order_relaxed);
   if (index == kMaxSessions) {
-    state->refused.store(true, std::memory_order_relaxed);
+    of.refused.store(true, std::memory_order_relaxed);
     return;
   }
-  Session& session = state->session[index];
-  const long error = Enter(session);
+  Session& session = of.session[index];
+  const long error = Enter(domain, session);
   if (error < 0) {
     state->refusals.fetch_add(1, std::memory_order_relaxed);
-    const std::uint32_t failures = state->failures.fetch_add(1, std::memory_order_relaxed) + 1;
+    const std::uint32_t failures = of.failures.fetch_add(1, std::memory_order_relaxed) + 1;
     if (IsFinal(error) || failures >= kMaxEnterFailures) {
-      state->refused.store(true, std::memory_order_relaxed);
+      of.refused.store(true, std::memory_order_relaxed);
     }
     return;
   }
-  state->failures.store(0, std::memory_order_relaxed);
-  state->sessions.store(index + 1, std::memory_order_relaxed);
-  state->current.store(&session, std::memory_order_release);
+  of.failures.store(0, std::memory_order_relaxed);
+  of.sessions.store(index + 1, std::memory_order_relaxed);
+  of.current.store(&session, std::memory_order_release);
+}
+
+enum class Served { kYes, kNo, kNever };
+
+// Would a session with this domain serve calls on this descriptor?
+Served LookAt(Domain domain, int fd) {
+  if (domain == Domain::kNetwork) {
+    const int family = kernel.socket_domain(fd);
+    return family == AF_INET || family == AF_INET6 ? Served::kYes : Served::kNo;
+  }
+  // A file says nothing of itself that tells whose it is.
+  if (kernel.has_seccomp_filter()) return Served::kNever;
+  const long serving =
+      kernel.virtuos(VOS_CALL_SERVING, static_cast<unsigned long>(static_cast<unsigned>(fd)));
+  if (serving == static_cast<long>(KindOf(domain))) return Served::kYes;
+  return serving < 0 && IsFinal(serving) ? Served::kNever : Served::kNo;
 }
 
 }  // namespace
@@ -137,29 +158,44 @@ void InitializeState() { state = static_cast<State*>(MapForkWipedMemory(sizeof(S
 
 std::uint64_t NextTicket() { return last_ticket.fetch_add(1, std::memory_order_relaxed) + 1; }
 
-void SampleTrappedCall(int fd) {
-  ThreadLane& thread = thread_lane;
-  if (state->refused.load(std::memory_order_relaxed)) {
+void SampleTrappedCall(Domain domain, int fd) {
+  ThreadLane& thread = ThreadLaneOf(domain);
+  DomainState& of = StateOf(domain);
+  if (of.refused.load(std::memory_order_relaxed)) {
     thread.calls_to_sample = std::numeric_limits<std::int32_t>::max();
     return;
   }
-  const std::int32_t calls = thread.sample_interval;
-  const int domain = kernel.socket_domain(fd);
-  if (domain != AF_INET && domain != AF_INET6) {
-    thread.sample_interval = std::min(calls * 2, kMaxCallsPerSample);
-    thread.calls_to_sample = thread.sample_interval;
-    return;
+  switch (LookAt(domain, fd)) {
+    case Served::kNever:
+      of.refused.store(true, std::memory_order_relaxed);
+      return;
+    case Served::kNo:
+      thread.sample_interval = std::min(thread.sample_interval * 2, kMaxCallsPerSample);
+      thread.calls_to_sample = thread.sample_interval;
+      return;
+    case Served::kYes:
+      break;
   }
   thread.sample_interval = kCallsPerSample;
   thread.calls_to_sample = kCallsPerSample;
   const std::uint32_t score =
-      state->score.fetch_add(kCallsPerSample, std::memory_order_relaxed) + kCallsPerSample;
-  if (score < TrapsBeforeAttempt()) return;
+      of.score.fetch_add(kCallsPerSample, std::memory_order_relaxed) + kCallsPerSample;
+  if (score < TrapsBeforeAttempt(of)) return;
 
   const SignalBlock block;
   if (state->entering.exchange(true, std::memory_order_acquire)) return;
-  AttemptSession();
+  AttemptSession(domain);
   state->entering.store(false, std::memory_order_release);
+}
+
+void NoteFileSizeLimit() {
+  if (state == nullptr) return;
+  // Pairs with the exchange of `entering`: either we see it, or the kernel the limit when it is
+  // asked for the session.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!state->entering.load() && StateOf(Domain::kStorage).current.load() == nullptr) return;
+  // Of all calls the one without a consequence: it rings for lane 0.
+  kernel.virtuos(VOS_CALL_KICK, static_cast<unsigned long>(VOS_DOMAIN_STORAGE) << 16);
 }
 
 }  // namespace vos::shim

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a process has: its user session, the lanes of it, and when to ask for one.
+// What a process has: its user sessions, one with each kind of domain, the lanes of them, and when
+// to ask for one.
 //
-// All of it lies in memory that a forked child finds zeroed (State), or is thread-local and tied to
-// a session's epoch, which is never used twice in a process and its children. So a child, even of a
-// raw clone(), has no session and believes nothing of its parent's, whose mapping it does not have.
+// The sessions know nothing of each other: calls on sockets look for the network domain's, calls on
+// files for the storage domain's, and a thread has a lane of each. All of it lies in memory that a
+// forked child finds zeroed (State), or is thread-local and tied to a session's epoch, which is
+// never used twice in a process and its children. So a child, even of a raw clone(), has no session
+// and believes nothing of its parent's, whose mapping it does not have.
 #ifndef VIRTUOS_LIBSYSCALL_SHIM_SESSION_H_
 #define VIRTUOS_LIBSYSCALL_SHIM_SESSION_H_
 
@@ -15,19 +18,31 @@
 
 namespace vos::shim {
 
-// Data calls on Internet sockets that a process makes by trap before it asks for a session.
+// The kinds of domain a process can have a session with.
+enum class Domain : std::uint8_t { kNetwork, kStorage };
+inline constexpr std::size_t kDomains = 2;
+inline constexpr Domain kAllDomains[kDomains] = {Domain::kNetwork, Domain::kStorage};
+
+// VOS_DOMAIN_* of a kind.
+constexpr std::uint32_t KindOf(Domain domain) {
+  return domain == Domain::kNetwork ? VOS_DOMAIN_NETWORK : VOS_DOMAIN_STORAGE;
+}
+
+// Calls that a session would serve, which a process makes by trap before it asks for one: data
+// calls on Internet sockets; positioned ones and syncs on files of the domain.
 inline constexpr std::uint32_t kTrapsBeforeSession = 16;
-// Every so many data calls of a thread without a session, one is looked at: is it on an Internet
-// socket? It then stands for all of them.
+// Every so many data calls of a thread without the session, one is looked at: would the session
+// serve it? It then stands for all of them.
 inline constexpr std::int32_t kCallsPerSample = 8;
 // The interval doubles up to this while samples are of other descriptors, so that a program without
-// sockets pays one small system call in a thousand.
+// such descriptors pays a few small system calls in a thousand.
 inline constexpr std::int32_t kMaxCallsPerSample = 1024;
 // Failed attempts to get a session before a process gives up, and the sampled calls before the
 // second; each further one waits four times as many.
 inline constexpr std::uint32_t kMaxEnterFailures = 8;
 inline constexpr std::uint32_t kTrapsBeforeRetry = 1024;
-// Sessions of one process, one after the other; a dead one stays mapped (threads may look at it).
+// Sessions of one process with one kind of domain, one after the other; a dead one stays mapped
+// (threads may look at it).
 inline constexpr std::uint32_t kMaxSessions = 4;
 
 // Why a call on a redirected descriptor was left to an ordinary system call. The order is that of
@@ -65,10 +80,11 @@ struct alignas(64) Lane {
   std::atomic<std::uint64_t> doorbells;
 };
 
-// A session. Set up before it is published in State::current; constant afterwards but for the
+// A session. Set up before it is published in DomainState::current; constant afterwards but for the
 // atomics.
 struct Session {
   std::uint64_t epoch;  // 0 only once wiped
+  std::uint32_t kind;   // VOS_DOMAIN_*; the same
   std::byte* base;
   std::uint32_t fdmap_entries;
   std::uint32_t chunk_bytes;
@@ -105,14 +121,19 @@ inline std::byte* LaneChunk(std::byte* base, std::uint32_t lane) {
   return base + static_cast<std::size_t>(page) * VOS_PAGE_SIZE;
 }
 
-struct State {
-  std::atomic<Session*> current;  // nullptr: none yet, or none any more
-  std::atomic<bool> entering;
-  std::atomic<bool> refused;  // for good
-  std::atomic<std::int32_t> process_id;
-  std::atomic<std::uint32_t> score;  // sampled calls on Internet sockets since the last attempt
+// What there is of one kind of domain.
+struct DomainState {
+  std::atomic<Session*> current;     // nullptr: none yet, or none any more
+  std::atomic<bool> refused;         // for good
+  std::atomic<std::uint32_t> score;  // sampled calls it would serve since the last attempt
   std::atomic<std::uint32_t> failures;
   std::atomic<std::uint32_t> sessions;
+  Session session[kMaxSessions];
+};
+
+struct State {
+  std::atomic<bool> entering;  // a thread asks for a session, with whatever domain
+  std::atomic<std::int32_t> process_id;
   std::atomic<std::uint64_t> fast_continued;
   std::atomic<std::uint64_t> kicks;
   std::atomic<std::uint64_t> waits;
@@ -121,13 +142,18 @@ struct State {
   std::atomic<std::uint64_t> lanes;
   std::atomic<std::uint64_t> lanes_reclaimed;
   std::atomic<std::uint64_t> traps[kTrapReasons];
-  Session session[kMaxSessions];
+  DomainState domain[kDomains];
 };
 
 // nullptr: the shim is off.
 extern constinit State* state;
 
-// What a thread keeps. Not wiped by fork, hence valid only while `epoch` is the session's.
+inline DomainState& StateOf(Domain domain) {
+  return state->domain[static_cast<std::size_t>(domain)];
+}
+
+// What a thread keeps for one kind of domain. Not wiped by fork, hence valid only while `epoch` is
+// the session's.
 inline constexpr std::uint64_t kNoEpoch = ~0ull;
 struct ThreadLane {
   std::uint64_t epoch;
@@ -147,7 +173,12 @@ struct ThreadLane {
   std::byte* fork_base;  // set while forking
 };
 
-extern constinit thread_local ThreadLane thread_lane __attribute__((tls_model("initial-exec")));
+extern constinit thread_local ThreadLane thread_lanes[kDomains]
+    __attribute__((tls_model("initial-exec")));
+
+inline ThreadLane& ThreadLaneOf(Domain domain) {
+  return thread_lanes[static_cast<std::size_t>(domain)];
+}
 
 // Maps State. Until then, and where it fails, the shim is off.
 void InitializeState();
@@ -159,29 +190,35 @@ inline void Count(TrapReason reason) {
   state->traps[static_cast<std::size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
 }
 
-// A data call goes by trap for want of a session; now and then that leads to one.
-void SampleTrappedCall(int fd);
-inline void NoteCallWithoutSession(int fd) {
-  if (--thread_lane.calls_to_sample <= 0) [[unlikely]]
-    SampleTrappedCall(fd);
+// A call that this domain might serve goes by trap for want of a session; now and then that leads
+// to one.
+void SampleTrappedCall(Domain domain, int fd);
+inline void NoteCallWithoutSession(Domain domain, int fd) {
+  if (--ThreadLaneOf(domain).calls_to_sample <= 0) [[unlikely]]
+    SampleTrappedCall(domain, fd);
 }
+
+// The limit of the size of files was set. The kernel, which looks at it in the calls of a session
+// with a storage domain, is given the occasion.
+void NoteFileSizeLimit();
 
 // What a descriptor is redirected to.
 struct Target {
   Session* session;
+  ThreadLane* thread;
   std::byte* base;
   std::uint64_t handle;
   std::uint32_t chunk_bytes;
-  bool stream;
+  std::uint32_t kind;  // VOS_KIND_*
 };
 
-// False: an ordinary system call is to be made.
-inline bool FindTarget(int fd, Target& target) {
+// What domain serves of a descriptor. False: an ordinary system call is to be made.
+inline bool FindTarget(Domain domain, int fd, Target& target) {
   if (state == nullptr) [[unlikely]]
     return false;
-  Session* const session = state->current.load(std::memory_order_acquire);
+  Session* const session = StateOf(domain).current.load(std::memory_order_acquire);
   if (session == nullptr) {
-    NoteCallWithoutSession(fd);
+    NoteCallWithoutSession(domain, fd);
     return false;
   }
   // In this order: a child forked by a handler in between finds no entries.
@@ -193,14 +230,15 @@ inline bool FindTarget(int fd, Target& target) {
   // Acquire: what follows is loaded after the map. `suspended` must be: a child of vfork() that
   // sees its own or its parent's map sees suspended raised before it ran.
   const std::uint64_t handle = __atomic_load_n(&entry.handle, __ATOMIC_ACQUIRE);
-  if (handle == VOS_HANDLE_NONE) return false;
   const std::uint32_t kind = __atomic_load_n(&entry.kind, __ATOMIC_ACQUIRE);
   const vos_session_header& header = *HeaderOf(base);
   if (__atomic_load_n(&header.dead, __ATOMIC_RELAXED) != 0) [[unlikely]] {
-    Count(TrapReason::kNoSession);
-    NoteCallWithoutSession(fd);
+    // The kernel clears the map afterwards: then nobody knows what the descriptor would be.
+    if (handle != VOS_HANDLE_NONE) Count(TrapReason::kNoSession);
+    NoteCallWithoutSession(domain, fd);
     return false;
   }
+  if (handle == VOS_HANDLE_NONE) return false;
   if (__atomic_load_n(&header.suspended, __ATOMIC_RELAXED) != 0) [[unlikely]] {
     Count(TrapReason::kSuspended);
     return false;
@@ -211,10 +249,11 @@ inline bool FindTarget(int fd, Target& target) {
     return false;
   }
   target = {.session = session,
+            .thread = &ThreadLaneOf(domain),
             .base = base,
             .handle = handle,
             .chunk_bytes = chunk_bytes,
-            .stream = (kind & VOS_KIND_STREAM) != 0};
+            .kind = kind};
   return true;
 }
 

@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libsyscall-shim/transfer.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <cerrno>
-#include <cstdint>
-#include <optional>
-#include <span>
 
-#include "kernel/virtuos/abi/virtuos.h"
-#include "libsyscall-shim/client_lane.h"
 #include "libsyscall-shim/copy.h"
 #include "libsyscall-shim/kernel_calls.h"
-#include "libsyscall-shim/session.h"
+#include "libsyscall-shim/operation.h"
 
 namespace vos::shim {
 namespace {
@@ -23,161 +16,43 @@ constexpr int kSendFlags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE;
 constexpr int kRecvFlags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_PEEK | MSG_WAITALL;
 // What a receive may report in msg_flags.
 constexpr int kReportedFlags = MSG_TRUNC | MSG_CTRUNC | MSG_EOR;
-// The service answers with the errors of Linux (EHWPOISON is the last).
-constexpr std::int64_t kMaxErrno = 133;
 // Times a receive lets others run before it blocks. After failures it does so only every so many
 // receives that would block, doubled at each failure up to the second number.
 constexpr std::uint32_t kYields = 2;
 constexpr std::uint32_t kMaxLingerBackoff = 1024;
 
-// A result, or -errno; nothing: make the ordinary system call.
-using Answer = std::optional<ssize_t>;
-
-Answer Trap(TrapReason reason) {
-  Count(reason);
-  return std::nullopt;
-}
-
-ssize_t Finish(ssize_t answer) {
-  if (answer >= 0) return answer;
-  errno = static_cast<int>(-answer);
-  return -1;
-}
-
-// The outermost frame of the shim: a call of the program from one place has always the same.
-#define VOS_SHIM_FRAME() reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0))
-
-// Private copies of the program's vector, with the total.
-struct Vector {
-  iovec part[kMaxVector];
-  std::size_t count;
-  std::size_t bytes;
-
-  std::span<iovec> parts() { return {part, count}; }
-};
-
-// Fetches and checks a vector. False: trap, counted.
-bool FetchVector(const iovec* from, std::size_t count, Vector& vector) {
-  if (count == 0 || count > kMaxVector) {
-    Count(TrapReason::kArguments);
-    return false;
-  }
-  if (!CopyFromProgram(vector.part, from, count * sizeof(iovec))) {
-    Count(TrapReason::kFault);
-    return false;
-  }
-  vector.count = count;
-  vector.bytes = 0;
-  for (const iovec& part : vector.parts()) {
-    if (part.iov_len > kMaxTransferBytes - vector.bytes) {
-      Count(TrapReason::kSize);
-      return false;
-    }
-    vector.bytes += part.iov_len;
-  }
-  return true;
-}
-
-// Drops the first bytes of a vector; returns what is left of it.
-std::span<iovec> Skip(std::span<iovec> vector, std::size_t bytes) {
-  while (!vector.empty() && bytes >= vector.front().iov_len) {
-    bytes -= vector.front().iov_len;
-    vector = vector.subspan(1);
-  }
-  if (!vector.empty()) {
-    vector.front().iov_base = static_cast<std::byte*>(vector.front().iov_base) + bytes;
-    vector.front().iov_len -= bytes;
-  }
-  return vector;
-}
-
-bool Gather(std::byte* to, std::span<const iovec> vector) {
-  for (const iovec& part : vector) {
-    if (!CopyFromProgram(to, part.iov_base, part.iov_len)) return false;
-    to += part.iov_len;
-  }
-  return true;
-}
-
-bool Scatter(std::span<const iovec> vector, const std::byte* from, std::size_t bytes) {
-  for (const iovec& part : vector) {
-    const std::size_t now = std::min(bytes, part.iov_len);
-    if (!CopyToProgram(part.iov_base, from, now)) return false;
-    from += now;
-    bytes -= now;
-  }
-  return true;
-}
-
-bool IsWritable(std::span<const iovec> vector) {
-  for (const iovec& part : vector) {
-    if (!IsUserRange(part.iov_base, part.iov_len)) return false;
-  }
-  for (const iovec& part : vector) {
-    if (part.iov_len != 0) return vos_guarded_probe(part.iov_base) == 0;
-  }
-  return true;
-}
-
-// A receive that would block lets others run first and looks again: on a processor that it shares with
-// its peer, the answer may be there by then, and that costs less than to be put to sleep and woken.
-// Where it does not help, it is tried ever more rarely.
+// A receive that would block lets others run first and looks again: on a processor that it shares
+// with its peer, the answer may be there by then, and that costs less than to be put to sleep and
+// woken. Where it does not help, it is tried ever more rarely.
 class Lingering {
  public:
   // Should this try be followed by another one if it would block?
-  bool more() const { return yields_ < kYields && (yields_ != 0 || thread_lane.linger_rest == 0); }
-  bool Yield() {
+  bool more() const { return yields_ < kYields && (yields_ != 0 || thread_.linger_rest == 0); }
+  void Yield() {
     ++yields_;
     state->yields.fetch_add(1, std::memory_order_relaxed);
     kernel.yield();
-    return true;
   }
   void Succeeded() const {
-    if (yields_ != 0) thread_lane.linger_backoff = 0;
+    if (yields_ != 0) thread_.linger_backoff = 0;
   }
   void Failed() const {
-    ThreadLane& thread = thread_lane;
     if (yields_ == 0) {
-      if (thread.linger_rest != 0) --thread.linger_rest;
+      if (thread_.linger_rest != 0) --thread_.linger_rest;
       return;
     }
-    thread.linger_backoff = std::clamp(thread.linger_backoff * 2, 1u, kMaxLingerBackoff);
-    thread.linger_rest = thread.linger_backoff;
+    thread_.linger_backoff = std::clamp(thread_.linger_backoff * 2, 1u, kMaxLingerBackoff);
+    thread_.linger_rest = thread_.linger_backoff;
   }
 
  private:
+  ThreadLane& thread_ = ThreadLaneOf(Domain::kNetwork);
   std::uint32_t yields_ = 0;
 };
 
-// What the service answered, made sense of. EAGAIN without VOS_CPL_TRAP is final: neither the call
-// nor the description may block.
-struct Reply {
-  Answer answer;
-  int msg_flags;
-};
+bool FindSocket(int fd, Target& target) { return FindTarget(Domain::kNetwork, fd, target); }
 
-// It was not done because it would block, and may.
-bool WouldBlock(const vos_completion& completion) {
-  return (completion.flags & VOS_CPL_TRAP) != 0 && completion.res == -EAGAIN;
-}
-
-Reply Judge(const vos_completion& completion, std::size_t asked) {
-  Reply reply{.answer = std::nullopt,
-              .msg_flags = static_cast<int>(completion.aux) & kReportedFlags};
-  const std::int64_t result = completion.res;
-  if ((completion.flags & VOS_CPL_TRAP) != 0) {
-    Count(WouldBlock(completion) ? TrapReason::kWouldBlock : TrapReason::kService);
-  } else if (result >= 0) {
-    reply.answer = static_cast<ssize_t>(
-        std::min(static_cast<std::uint64_t>(result), static_cast<std::uint64_t>(asked)));
-  } else if (result == -EBADF) {
-    // The descriptor was closed or replaced since we looked; to what, the kernel knows.
-    Count(TrapReason::kService);
-  } else {
-    reply.answer = result >= -kMaxErrno ? static_cast<ssize_t>(result) : -EIO;
-  }
-  return reply;
-}
+bool IsStream(const Target& target) { return (target.kind & VOS_KIND_STREAM) != 0; }
 
 // A part was done; the rest goes by trap, and if that fails, the part is the result.
 ssize_t Continue(ssize_t done, ssize_t (*rest)(int, std::span<iovec>, int), int fd,
@@ -207,130 +82,101 @@ Answer SendVector(const Target& target, int fd, std::span<iovec> vector, std::si
                   int flags, std::uintptr_t frame) {
   if ((flags & ~kSendFlags) != 0 || bytes == 0) return Trap(TrapReason::kArguments);
   if (bytes > target.chunk_bytes) return Trap(TrapReason::kSize);
-  vos_completion completion;
-  Exchange exchange;
-  // A ready call is a cancellation point as well. Before the lane is taken: this may not return.
-  pthread_testcancel();
-  {
-    ClientLane lane(target, frame);
-    if (!lane.usable()) return std::nullopt;
-    // Nothing of our stack reaches the service: every byte of the line is set.
-    vos_request request{};
-    request.handle = target.handle;
-    request.len = static_cast<std::uint32_t>(bytes);
-    request.fd = fd;
-    request.op = VOS_OP_SEND;
-    std::byte* to = lane.chunk();
-    if (bytes <= VOS_SEND_INLINE) {
-      request.flags = VOS_REQ_INLINE;
-      request.msg_flags = static_cast<std::uint16_t>(flags);
-      to = reinterpret_cast<std::byte*>(request.arg.imm);
-    } else {
-      request.arg.msg.flags = static_cast<std::uint32_t>(flags);
-    }
-    if (!Gather(to, vector)) return Trap(TrapReason::kFault);
-    exchange = lane.Run(request, completion);
+  Answer answer;
+  const auto exchange = Perform(
+      {.target = target, .fd = fd, .op = VOS_OP_SEND, .bytes = bytes, .frame = frame},
+      [&](vos_request& request, std::byte* to) {
+        if (bytes <= VOS_SEND_INLINE) {
+          request.flags = VOS_REQ_INLINE;
+          request.msg_flags = static_cast<std::uint16_t>(flags);
+          to = reinterpret_cast<std::byte*>(request.arg.imm);
+        } else {
+          request.arg.msg.flags = static_cast<std::uint32_t>(flags);
+        }
+        return Gather(to, vector);
+      },
+      [&](const vos_completion& completion, const std::byte*) {
+        answer = Judge(completion, bytes, TrapReason::kWouldBlock);
+        if (answer == -EPIPE && (flags & MSG_NOSIGNAL) == 0) answer = Trap(TrapReason::kSignal);
+        if (answer == 0 && IsStream(target)) answer = Trap(TrapReason::kWouldBlock);
+        return answer.has_value();
+      });
+  if (exchange == Exchange::kLost) return IsStream(target) ? -ECONNRESET : -ENETDOWN;
+  if (IsStream(target) && (flags & MSG_DONTWAIT) == 0 && answer.value_or(0) > 0 &&
+      static_cast<std::size_t>(*answer) < bytes) {
+    return Continue(*answer, SendRest, fd, vector, flags);
   }
-  if (exchange == Exchange::kNotSent) return Trap(TrapReason::kBusy);
-  if (exchange == Exchange::kLost) return target.stream ? -ECONNRESET : -ENETDOWN;
-
-  const Reply reply = Judge(completion, bytes);
-  if (!reply.answer) return std::nullopt;
-  const ssize_t done = *reply.answer;
-  if (done == -EPIPE && (flags & MSG_NOSIGNAL) == 0) return Trap(TrapReason::kSignal);
-  if (target.stream && done >= 0 && static_cast<std::size_t>(done) < bytes) {
-    if (done == 0) return Trap(TrapReason::kWouldBlock);
-    if ((flags & MSG_DONTWAIT) == 0) return Continue(done, SendRest, fd, vector, flags);
-  }
-  return done;
+  return answer;
 }
 
-// One receive over the lane; asked bytes at most.
-struct Received {
-  Exchange exchange;
-  bool would_block;
-  Reply reply;
-};
-
-// Nothing: trap, counted.
-std::optional<Received> ReceiveOnce(const Target& target, int fd, std::span<iovec> vector,
-                                    std::size_t asked, int flags, bool may_linger,
-                                    std::uintptr_t frame) {
-  Received received{};
-  vos_completion completion;
-  ClientLane lane(target, frame);
-  if (!lane.usable()) return std::nullopt;
-  if (!IsWritable(vector)) {
-    Count(TrapReason::kFault);
-    return std::nullopt;
-  }
-  const auto request_flags = static_cast<std::uint16_t>(flags & ~(MSG_WAITALL | MSG_NOSIGNAL));
-  vos_request request{};
-  request.handle = target.handle;
-  request.len = static_cast<std::uint32_t>(asked);
-  request.fd = fd;
-  request.op = VOS_OP_RECV;
-  request.arg.msg.flags = request_flags;
-  request.msg_flags = request_flags;
-  if (asked <= VOS_RECV_INLINE) request.flags = VOS_REQ_INLINE;
-  received.exchange = lane.Run(request, completion);
-  if (received.exchange != Exchange::kCompleted) return received;
-  if (may_linger && WouldBlock(completion)) {
-    received.would_block = true;
-    return received;
-  }
-  const bool in_line = (completion.flags & VOS_CPL_INLINE) != 0;
-  received.reply =
-      Judge(completion, in_line ? std::min<std::size_t>(asked, VOS_RECV_INLINE) : asked);
-  if (received.reply.answer.value_or(0) > 0) {
-    const std::byte* const from =
-        in_line ? reinterpret_cast<const std::byte*>(completion.imm) : lane.chunk();
-    if (!Scatter(vector, from, static_cast<std::size_t>(*received.reply.answer)))
-      received.reply.answer = -EFAULT;
-  }
-  return received;
-}
-
+// *msg_flags is what the message's msg_flags becomes.
 Answer ReceiveVector(const Target& target, int fd, std::span<iovec> vector, std::size_t bytes,
                      int flags, int* msg_flags, std::uintptr_t frame) {
   if ((flags & ~kRecvFlags) != 0 || bytes == 0) return Trap(TrapReason::kArguments);
-  const bool wait_all = target.stream && (flags & MSG_WAITALL) != 0;
+  const bool wait_all = IsStream(target) && (flags & MSG_WAITALL) != 0;
+  const bool peek = (flags & MSG_PEEK) != 0;
   std::size_t asked = bytes;
   if (asked > target.chunk_bytes) {
     // A stream may give less than was asked for; a datagram would be cut off.
-    if (!target.stream || wait_all) return Trap(TrapReason::kSize);
+    if (!IsStream(target) || wait_all) return Trap(TrapReason::kSize);
     asked = target.chunk_bytes;
   }
-  pthread_testcancel();
+  Answer answer;
+  bool would_block = false, again = false;
+  const auto fill = [&](vos_request& request, std::byte*) {
+    const auto request_flags = static_cast<std::uint16_t>(flags & ~(MSG_WAITALL | MSG_NOSIGNAL));
+    request.arg.msg.flags = request_flags;
+    request.msg_flags = request_flags;
+    if (asked <= VOS_RECV_INLINE) request.flags = VOS_REQ_INLINE;
+    return IsWritable(vector);
+  };
   Lingering lingering;
-  std::optional<Received> received;
-  do {
-    received = ReceiveOnce(target, fd, vector, asked, flags, lingering.more(), frame);
-    if (!received) return std::nullopt;
-  } while (received->would_block && lingering.Yield());
-  if (received->exchange == Exchange::kNotSent) return Trap(TrapReason::kBusy);
-  if (received->exchange == Exchange::kLost) {
-    if (!target.stream || (flags & MSG_PEEK) != 0) return Trap(TrapReason::kLost);
+  const auto reap = [&](const vos_completion& completion, const std::byte* chunk) {
+    would_block = (completion.flags & VOS_CPL_TRAP) != 0 && completion.res == -EAGAIN;
+    again = would_block && lingering.more();
+    if (again) return false;
+    const bool in_line = (completion.flags & VOS_CPL_INLINE) != 0;
+    *msg_flags = static_cast<int>(completion.aux) & kReportedFlags;
+    answer = Judge(completion, in_line ? std::min<std::size_t>(asked, VOS_RECV_INLINE) : asked,
+                   TrapReason::kWouldBlock);
+    if (answer.value_or(0) <= 0) return answer.has_value();
+    // What was peeked at is still there, so the kernel starts from the beginning.
+    if (wait_all && peek && static_cast<std::size_t>(*answer) < bytes) {
+      answer = Trap(TrapReason::kWouldBlock);
+      return false;
+    }
+    const std::byte* const from =
+        in_line ? reinterpret_cast<const std::byte*>(completion.imm) : chunk;
+    if (!Scatter(vector, from, static_cast<std::size_t>(*answer))) answer = -EFAULT;
+    return true;
+  };
+  std::optional<Exchange> exchange;
+  for (;; lingering.Yield()) {
+    again = false;
+    exchange =
+        Perform({.target = target, .fd = fd, .op = VOS_OP_RECV, .bytes = asked, .frame = frame},
+                fill, reap);
+    if (!again) break;
+  }
+  if (answer) {
+    lingering.Succeeded();
+  } else if (would_block) {
+    lingering.Failed();
+  }
+  if (exchange == Exchange::kLost) {
+    if (!IsStream(target) || peek) return Trap(TrapReason::kLost);
     return -ECONNRESET;
   }
-  if (!received->reply.answer) {
-    lingering.Failed();
-    return std::nullopt;
+  if (wait_all && (flags & MSG_DONTWAIT) == 0 && answer.value_or(0) > 0 &&
+      static_cast<std::size_t>(*answer) < bytes) {
+    return Continue(*answer, ReceiveRest, fd, vector, flags);
   }
-  lingering.Succeeded();
-  const ssize_t done = *received->reply.answer;
-  if (wait_all && done > 0 && static_cast<std::size_t>(done) < bytes) {
-    // What was peeked at is still there, so the kernel starts from the beginning.
-    if ((flags & MSG_PEEK) != 0) return Trap(TrapReason::kWouldBlock);
-    if ((flags & MSG_DONTWAIT) == 0) return Continue(done, ReceiveRest, fd, vector, flags);
-  }
-  if (msg_flags != nullptr) *msg_flags = received->reply.msg_flags;
-  return done;
+  return answer;
 }
 
 Answer SendBuffer(int fd, const void* data, size_t bytes, int flags, std::uintptr_t frame) {
   Target target;
-  if (!FindTarget(fd, target)) return std::nullopt;
+  if (!FindSocket(fd, target)) return std::nullopt;
   if (bytes > kMaxTransferBytes) return Trap(TrapReason::kSize);
   iovec part{.iov_base = const_cast<void*>(data), .iov_len = bytes};
   return SendVector(target, fd, {&part, 1}, bytes, flags, frame);
@@ -338,10 +184,11 @@ Answer SendBuffer(int fd, const void* data, size_t bytes, int flags, std::uintpt
 
 Answer ReceiveBuffer(int fd, void* data, size_t bytes, int flags, std::uintptr_t frame) {
   Target target;
-  if (!FindTarget(fd, target)) return std::nullopt;
+  if (!FindSocket(fd, target)) return std::nullopt;
   if (bytes > kMaxTransferBytes) return Trap(TrapReason::kSize);
   iovec part{.iov_base = data, .iov_len = bytes};
-  return ReceiveVector(target, fd, {&part, 1}, bytes, flags, nullptr, frame);
+  int msg_flags;
+  return ReceiveVector(target, fd, {&part, 1}, bytes, flags, &msg_flags, frame);
 }
 
 // A copy of the program's msghdr without name and control data. False: trap, counted.
@@ -361,7 +208,7 @@ Answer SendMessage(int fd, const msghdr* from, int flags, std::uintptr_t frame) 
   Target target;
   msghdr message;
   Vector vector;
-  if (!FindTarget(fd, target) || !FetchMessage(from, message) ||
+  if (!FindSocket(fd, target) || !FetchMessage(from, message) ||
       !FetchVector(message.msg_iov, message.msg_iovlen, vector)) {
     return std::nullopt;
   }
@@ -372,7 +219,7 @@ Answer ReceiveMessage(int fd, msghdr* to, int flags, std::uintptr_t frame) {
   Target target;
   msghdr message;
   Vector vector;
-  if (!FindTarget(fd, target) || !FetchMessage(to, message) ||
+  if (!FindSocket(fd, target) || !FetchMessage(to, message) ||
       !FetchVector(message.msg_iov, message.msg_iovlen, vector)) {
     return std::nullopt;
   }
@@ -384,83 +231,84 @@ Answer ReceiveMessage(int fd, msghdr* to, int flags, std::uintptr_t frame) {
   return answer;
 }
 
-std::size_t VectorLength(int count) {
-  return count < 0 ? 0 : static_cast<std::size_t>(count);  // 0 traps, and the kernel refuses
+Answer SendProgramVector(int fd, const iovec* from, int count, std::uintptr_t frame) {
+  Target target;
+  Vector vector;
+  if (!FindSocket(fd, target) || !FetchVector(from, VectorLength(count), vector)) {
+    return std::nullopt;
+  }
+  return SendVector(target, fd, vector.parts(), vector.bytes, 0, frame);
+}
+
+Answer ReceiveProgramVector(int fd, const iovec* from, int count, std::uintptr_t frame) {
+  Target target;
+  Vector vector;
+  if (!FindSocket(fd, target) || !FetchVector(from, VectorLength(count), vector)) {
+    return std::nullopt;
+  }
+  int msg_flags;
+  return ReceiveVector(target, fd, vector.parts(), vector.bytes, 0, &msg_flags, frame);
+}
+
+// With an address the call is the kernel's.
+std::nullopt_t RefuseAddress(int fd) {
+  Target target;
+  if (FindSocket(fd, target)) Count(TrapReason::kArguments);
+  return std::nullopt;
 }
 
 }  // namespace
 
 ssize_t Read(int fd, void* data, size_t bytes) {
-  const Answer answer = ReceiveBuffer(fd, data, bytes, 0, VOS_SHIM_FRAME());
-  return answer ? Finish(*answer) : next.read(fd, data, bytes);
+  return Conclude(ReceiveBuffer(fd, data, bytes, 0, VOS_SHIM_FRAME()), next.read, fd, data, bytes);
 }
 
 ssize_t Write(int fd, const void* data, size_t bytes) {
-  const Answer answer = SendBuffer(fd, data, bytes, 0, VOS_SHIM_FRAME());
-  return answer ? Finish(*answer) : next.write(fd, data, bytes);
+  return Conclude(SendBuffer(fd, data, bytes, 0, VOS_SHIM_FRAME()), next.write, fd, data, bytes);
 }
 
 ssize_t Readv(int fd, const iovec* from, int count) {
-  Target target;
-  Vector vector;
-  if (FindTarget(fd, target) && FetchVector(from, VectorLength(count), vector)) {
-    const Answer answer =
-        ReceiveVector(target, fd, vector.parts(), vector.bytes, 0, nullptr, VOS_SHIM_FRAME());
-    if (answer) return Finish(*answer);
-  }
-  return next.readv(fd, from, count);
+  return Conclude(ReceiveProgramVector(fd, from, count, VOS_SHIM_FRAME()), next.readv, fd, from,
+                  count);
 }
 
 ssize_t Writev(int fd, const iovec* from, int count) {
-  Target target;
-  Vector vector;
-  if (FindTarget(fd, target) && FetchVector(from, VectorLength(count), vector)) {
-    const Answer answer = SendVector(target, fd, vector.parts(), vector.bytes, 0, VOS_SHIM_FRAME());
-    if (answer) return Finish(*answer);
-  }
-  return next.writev(fd, from, count);
+  return Conclude(SendProgramVector(fd, from, count, VOS_SHIM_FRAME()), next.writev, fd, from,
+                  count);
 }
 
 ssize_t Recv(int fd, void* data, size_t bytes, int flags) {
-  const Answer answer = ReceiveBuffer(fd, data, bytes, flags, VOS_SHIM_FRAME());
-  return answer ? Finish(*answer) : next.recv(fd, data, bytes, flags);
+  return Conclude(ReceiveBuffer(fd, data, bytes, flags, VOS_SHIM_FRAME()), next.recv, fd, data,
+                  bytes, flags);
 }
 
 ssize_t Recvfrom(int fd, void* data, size_t bytes, int flags, sockaddr* address,
                  socklen_t* address_bytes) {
-  if (address == nullptr) {
-    const Answer answer = ReceiveBuffer(fd, data, bytes, flags, VOS_SHIM_FRAME());
-    if (answer) return Finish(*answer);
-  } else if (Target target; FindTarget(fd, target)) {
-    Count(TrapReason::kArguments);
-  }
-  return next.recvfrom(fd, data, bytes, flags, address, address_bytes);
+  const Answer answer = address == nullptr ? ReceiveBuffer(fd, data, bytes, flags, VOS_SHIM_FRAME())
+                                           : RefuseAddress(fd);
+  return Conclude(answer, next.recvfrom, fd, data, bytes, flags, address, address_bytes);
 }
 
 ssize_t Recvmsg(int fd, msghdr* message, int flags) {
-  const Answer answer = ReceiveMessage(fd, message, flags, VOS_SHIM_FRAME());
-  return answer ? Finish(*answer) : next.recvmsg(fd, message, flags);
+  return Conclude(ReceiveMessage(fd, message, flags, VOS_SHIM_FRAME()), next.recvmsg, fd, message,
+                  flags);
 }
 
 ssize_t Send(int fd, const void* data, size_t bytes, int flags) {
-  const Answer answer = SendBuffer(fd, data, bytes, flags, VOS_SHIM_FRAME());
-  return answer ? Finish(*answer) : next.send(fd, data, bytes, flags);
+  return Conclude(SendBuffer(fd, data, bytes, flags, VOS_SHIM_FRAME()), next.send, fd, data, bytes,
+                  flags);
 }
 
 ssize_t Sendto(int fd, const void* data, size_t bytes, int flags, const sockaddr* address,
                socklen_t address_bytes) {
-  if (address == nullptr) {
-    const Answer answer = SendBuffer(fd, data, bytes, flags, VOS_SHIM_FRAME());
-    if (answer) return Finish(*answer);
-  } else if (Target target; FindTarget(fd, target)) {
-    Count(TrapReason::kArguments);
-  }
-  return next.sendto(fd, data, bytes, flags, address, address_bytes);
+  const Answer answer =
+      address == nullptr ? SendBuffer(fd, data, bytes, flags, VOS_SHIM_FRAME()) : RefuseAddress(fd);
+  return Conclude(answer, next.sendto, fd, data, bytes, flags, address, address_bytes);
 }
 
 ssize_t Sendmsg(int fd, const msghdr* message, int flags) {
-  const Answer answer = SendMessage(fd, message, flags, VOS_SHIM_FRAME());
-  return answer ? Finish(*answer) : next.sendmsg(fd, message, flags);
+  return Conclude(SendMessage(fd, message, flags, VOS_SHIM_FRAME()), next.sendmsg, fd, message,
+                  flags);
 }
 
 }  // namespace vos::shim

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One function per interposed call: answers it over a lane, or leaves it to the kernel.
+// Data calls on sockets: answered over a lane of the network domain, or left to the kernel. One
+// function per interposed call.
 //
 // A call is left to the kernel before anything was sent, or after the service said that nothing was
 // done, so that the kernel's answer is the only one. Two answers are put together from both:
@@ -22,11 +23,6 @@
 #include <cstddef>
 
 namespace vos::shim {
-
-// Longer vectors trap: they lie on the stack, which may be a signal stack.
-inline constexpr std::size_t kMaxVector = 64;
-// Longest transfer of one call in Linux; longer ones trap.
-inline constexpr std::size_t kMaxTransferBytes = 0x7ffff000;
 
 // As the C library's functions: -1 and errno on failure; errno is preserved otherwise.
 ssize_t Read(int fd, void* data, size_t bytes);

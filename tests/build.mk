@@ -13,24 +13,25 @@ warnings := -Wall -Wextra -Werror -Wno-missing-field-initializers
 source = $(patsubst $(top)/%,%,$<)
 flags = -std=gnu++23 -O1 -g1 $(warnings) -I$(top) -MMD -MP -MF $@.d
 
-# ------------------------------------------- system and application tests
+# ------------------------------------- system, application and fault tests
+
+# What a test lists in a line "// links: FILE.cc... -lLIBRARY...", beside headers; paths are relative to the checkout.
+links_of = $(shell sed -n 's|^// links: ||p' $(top)/tests/$(1).cc)
+sources_of = $(addprefix $(top)/,$(filter %.cc,$(call links_of,$(1))))
+.SECONDEXPANSION:
 
 # One program a file.
-system := $(patsubst $(top)/tests/%.cc,$(out)/%,$(wildcard $(foreach kind,system apps faults,$(top)/tests/$(kind)/*.cc)))
+system := $(patsubst $(top)/tests/%.cc,$(out)/%,$(wildcard $(top)/tests/system/*.cc $(top)/tests/apps/*.cc $(top)/tests/faults/*.cc))
 # Scripts run as they are; their peers beside the machine are static, for any host.
 host_programs := $(patsubst $(top)/tests/host/%.cc,$(out)/host/%,$(wildcard $(top)/tests/host/*.cc))
-
-# What a program needs beside headers: a line "// links: FILE.cc... -lLIBRARY...", paths relative to
-# the checkout.
-links = $(shell sed -n 's|^// links: ||p' $<)
 
 .PHONY: all host
 all: $(system) $(host_programs)
 
 # No debugging information: all of them are copied into the machine.
-$(system): $(out)/%: $(top)/tests/%.cc
+$(system): $(out)/%: $(top)/tests/%.cc $$(call sources_of,$$*)
 	@mkdir -p $(@D)
-	cd $(top) && $(CXX) $(flags) -g0 -s -o $@ $(source) $(links) -pthread
+	cd $(top) && $(CXX) $(flags) -g0 -s -o $@ $(source) $(call links_of,$*) -pthread
 
 $(host_programs): $(out)/%: $(top)/tests/%.cc
 	@mkdir -p $(@D)
@@ -44,18 +45,18 @@ fuzz := $(patsubst $(top)/tests/%.cc,$(out)/%,$(wildcard $(top)/tests/fuzz/*_fuz
 
 host: $(unit) $(thread) $(fuzz)
 
-$(unit): $(out)/%: $(top)/tests/%.cc
+$(unit): $(out)/%: $(top)/tests/%.cc $$(call sources_of,$$*)
 	@mkdir -p $(@D)
 	cd $(top) && $(CXX) $(flags) -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ $(source) \
-	  $(links) -lgmock -lgtest_main -lgtest -pthread
+	  $(call links_of,$*) -lgmock -lgtest_main -lgtest -pthread
 
 # ThreadSanitizer; clang's, because it follows atomics of several sizes on one word.
-$(thread): $(out)/%: $(top)/tests/%.cc
+$(thread): $(out)/%: $(top)/tests/%.cc $$(call sources_of,$$*)
 	@mkdir -p $(@D)
-	cd $(top) && $(CLANG) $(flags) -fsanitize=thread -o $@ $(source) $(links) -lgtest_main -lgtest -pthread
+	cd $(top) && $(CLANG) $(flags) -fsanitize=thread -o $@ $(source) $(call links_of,$*) -lgtest_main -lgtest -pthread
 
-$(fuzz): $(out)/%: $(top)/tests/%.cc
+$(fuzz): $(out)/%: $(top)/tests/%.cc $$(call sources_of,$$*)
 	@mkdir -p $(@D)
-	cd $(top) && $(CLANG) $(flags) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $(source) $(links)
+	cd $(top) && $(CLANG) $(flags) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $(source) $(call links_of,$*)
 
 -include $(wildcard $(out)/*/*.d)

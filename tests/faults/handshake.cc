@@ -7,6 +7,7 @@
 // tier: fast
 // boot: own
 // time: 240
+// vm: --storage none --linux virtuos.storage=none
 // links: tools/vosd/xenstore.cc -lxenstore
 #include <dirent.h>
 
@@ -489,6 +490,7 @@ class BackEnd {
 
 void MisuseTheDomain(unsigned domid, Log& log) {
   const std::string version = std::to_string(VOS_ABI_VERSION);
+  const std::string kind = std::to_string(VOS_DOMAIN_NETWORK);
   for (const std::string& wrong : {std::string(), std::string("99"), version + "x",
                                    std::string("4294967297"), std::string("-1")}) {
     BackEnd back(domid);
@@ -496,9 +498,17 @@ void MisuseTheDomain(unsigned domid, Log& log) {
     back.Go(kInitWait);
     back.IsRefused(log, "ABI version");
   }
+  for (const char* wrong : {"", "2", "16", "x", "4294967297"}) {
+    BackEnd back(domid);
+    back.Say(VOS_KEY_ABI, version);
+    if (*wrong) back.Say(VOS_KEY_KIND, wrong);
+    back.Go(kInitWait);
+    back.IsRefused(log, "cannot serve kind");
+  }
   for (const char* wrong : {"", "x", "-1", "4294967296", "99999999999999999999"}) {
     BackEnd back(domid);
     back.Say(VOS_KEY_ABI, version);
+    back.Say(VOS_KEY_KIND, kind);
     back.Go(kInitWait);
     back.Reaches(kInitialised);
     if (*wrong) back.Say(VOS_KEY_ROOT_REF, wrong);
@@ -507,6 +517,7 @@ void MisuseTheDomain(unsigned domid, Log& log) {
   }
   BackEnd back(domid);
   back.Say(VOS_KEY_ABI, version);
+  back.Say(VOS_KEY_KIND, kind);
   back.Go(kInitWait);
   back.Reaches(kInitialised);
   back.Say(VOS_KEY_ERROR, "not today\x1b");

@@ -20,6 +20,8 @@ namespace {
 
 constexpr int kMisuses = 20'000;
 constexpr int kMisusesOfProcess = 1'000;
+// The session with the network domain, as the calls name it.
+constexpr unsigned long kNetwork = VOS_DOMAIN_NETWORK << 16;
 
 struct Report {
   int misuses;
@@ -146,7 +148,7 @@ class Attacker {
       position.turn++;
     }
     C(0).doorbell[lane]++;
-    if (Any(2)) Count(Virtuos(VOS_CALL_KICK, lane));
+    if (Any(2)) Count(Virtuos(VOS_CALL_KICK, kNetwork | lane));
   }
 
   void Count(long result) { report_.refused += result < 0; }
@@ -173,17 +175,18 @@ class Attacker {
         C(0).doorbell[Any(64)] = static_cast<uint8_t>(Word());
         break;
       case 8:
-        Count(Virtuos(VOS_CALL_KICK, Any(2) ? lane : Word()));
+        Count(Virtuos(VOS_CALL_KICK, Any(2) ? kNetwork | lane : Word()));
         break;
       case 9:  // a timer ends the wait for what never comes
-        Count(
-            Virtuos(VOS_CALL_WAIT, Any(2) ? lane | Any(8) << 8 | uint64_t{Any(4)} << 32 : Word()));
+        Count(Virtuos(VOS_CALL_WAIT,
+                      Any(2) ? kNetwork | lane | Any(8) << 8 | uint64_t{Any(4)} << 32 : Word()));
         break;
       case 10:
         if (Any(20) == 0) {
-          const long extent = Virtuos(VOS_CALL_EXTEND, Word());
+          const bool own = Any(2);
+          const long extent = Virtuos(VOS_CALL_EXTEND, own ? kNetwork : Word());
           Count(extent);
-          if (extent >= 0) extents_ = static_cast<uint32_t>(extent) + 1;
+          if (extent >= 0 && own) extents_ = static_cast<uint32_t>(extent) + 1;
         } else {
           Count(Virtuos(Word(), Word()));
         }

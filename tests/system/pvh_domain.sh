@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # The network domain as a PVH guest, without a NIC: no-ops, and TCP over its loopback by trap and with the shim.
 # tier: fast
-# boot: own
+# boot: shared
 # time: 60
-# vm: --domain pvh
+# vm: --domain pvh --storage none
 set -eu
 
 vos status

@@ -11,6 +11,9 @@
 
 using namespace vos::testing;
 
+// The session with the network domain, as the calls name it.
+static constexpr unsigned long kNetwork = VOS_DOMAIN_NETWORK << 16;
+
 static long Virtuos(unsigned long op, unsigned long argument) {
   return syscall(SYS_prctl, PR_VIRTUOS, op, argument, 0, 0);
 }
@@ -27,8 +30,8 @@ int main() {
   Pair tcp = TcpPair(AF_INET);
   CHECK_FAILS(Enter(VOS_DOMAIN_NETWORK, VOS_ABI_VERSION + 1), EPROTONOSUPPORT);
   CHECK_FAILS(Enter(VOS_DOMAIN_MAX), ENETDOWN);  // a domain there is not
-  CHECK_FAILS(Virtuos(VOS_CALL_KICK, 0), ENOENT);
-  CHECK_FAILS(Virtuos(VOS_CALL_EXTEND, 0), ENOENT);
+  CHECK_FAILS(Virtuos(VOS_CALL_KICK, kNetwork), ENOENT);
+  CHECK_FAILS(Virtuos(VOS_CALL_EXTEND, kNetwork), ENOENT);
   CHECK_EQ(Virtuos(99, 0), -1);
   CHECK(errno == EINVAL || errno == ENOENT);
 
@@ -51,14 +54,14 @@ int main() {
       CHECK_FAILS(Enter(), EEXIST);
       int extents = 1;
       for (; extents < 100; extents++)
-        if (Virtuos(VOS_CALL_EXTEND, 0) < 0) break;
+        if (Virtuos(VOS_CALL_EXTEND, kNetwork) < 0) break;
       CHECK(errno == ENOSPC || errno == ENOMEM || errno == ENOBUFS);
       CHECK(extents <= static_cast<int>(VOS_MAX_EXTENTS));
       printf("%d extents\n", extents);
-      CHECK_FAILS(Virtuos(VOS_CALL_KICK, VOS_MAX_USER_LANES), EINVAL);
+      CHECK_FAILS(Virtuos(VOS_CALL_KICK, kNetwork | VOS_MAX_USER_LANES), EINVAL);
       // A child has none of it.
       Join(Fork([&] {
-        CHECK_FAILS(Virtuos(VOS_CALL_KICK, 0), ENOENT);
+        CHECK_FAILS(Virtuos(VOS_CALL_KICK, kNetwork), ENOENT);
         CHECK_OK(Enter());
       }));
       for (int i = 0; i < 50; i++) CheckAlive(tcp.client, tcp.server);

@@ -39,6 +39,11 @@ const Place kActual[] = {
     FIELD(vos_request, arg.socket.family),
     FIELD(vos_request, arg.ioctl.value),
     FIELD(vos_request, arg.plain.word),
+    FIELD(vos_request, arg.file.pos),
+    FIELD(vos_request, arg.file.flags),
+    FIELD(vos_request, arg.file.data),
+    FIELD(vos_request, arg.file.caps),
+    FIELD(vos_request, arg.file.word),
     FIELD(vos_request, arg.imm),
     FIELD(vos_request, op),
     FIELD(vos_request, flags),
@@ -118,7 +123,7 @@ TEST(AbiLayout, IsTheRecordedOne) {
     EXPECT_EQ(kActual[i], kExpected[i])
         << kActual[i].name << " is at " << kActual[i].offset << ", size " << kActual[i].size;
   }
-  EXPECT_EQ(VOS_ABI_VERSION, 1u);
+  EXPECT_EQ(VOS_ABI_VERSION, 2u);
 }
 
 // What is loaded or stored whole lies in one line.

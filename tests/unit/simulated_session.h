@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A kernel and a service domain for tests of the shim, in one process.
+// A kernel and a service domain for tests of the shim, in one process; one of each kind of domain
+// at a time.
 //
-// Descriptors are real sockets. A thread, the service half of common/lane.h, does what is asked for
-// on the very same sockets without waiting, as the service does with its own; an ordinary system
-// call of the shim is one on that socket. So what comes out must be what Linux does.
+// Descriptors are real sockets and files. A thread, the service half of common/lane.h, does what is
+// asked for on the very same descriptors without waiting, as the service does with its own; an
+// ordinary system call of the shim is one on that descriptor. So what comes out must be what Linux
+// does.
 #ifndef VIRTUOS_TESTS_UNIT_SIMULATED_SESSION_H_
 #define VIRTUOS_TESTS_UNIT_SIMULATED_SESSION_H_
 
@@ -34,8 +36,9 @@ class SimulatedSession {
  public:
   using Answer = std::function<void(const vos_request&, vos_completion&, std::byte* chunk)>;
 
-  SimulatedSession() {
-    instance_ = this;
+  explicit SimulatedSession(Domain domain = Domain::kNetwork) : domain_(domain) {
+    const bool first = instances_++ == 0;
+    Instance(domain) = this;
     base_ = static_cast<std::byte*>(mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
                                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     // As VM_DONTCOPY of the real mapping.
@@ -48,29 +51,7 @@ class SimulatedSession {
     header().spin_cycles = 2'000'000;
     AddExtent();
 
-    static const NextFunctions resolved = [] {
-      ResolveNextFunctions();
-      return next;
-    }();
-    real_ = resolved;
-    InitializeState();
-    thread_lane.epoch = kNoEpoch;
-    thread_lane.calls_to_sample = kCallsPerSample;
-    thread_lane.sample_interval = kCallsPerSample;
-    thread_lane.lane_wait = 0;
-    thread_lane.linger_rest = 0;
-    thread_lane.linger_backoff = 0;
-    original_kernel_ = kernel;
-    kernel.virtuos = [](unsigned long operation, unsigned long argument) {
-      return instance_->Virtuos(operation, argument);
-    };
-    kernel.socket_domain = [](int) { return instance_->socket_domain; };
-    kernel.has_seccomp_filter = [] { return instance_->seccomp_filter; };
-    kernel.yield = [] {
-      ++instance_->yields;
-      if (instance_->on_yield) instance_->on_yield();
-    };
-    CountTraps();
+    if (first) Install();
     InstallFaultHandler();
     service_ = std::jthread([this](std::stop_token stop) { Serve(stop); });
   }
@@ -78,26 +59,31 @@ class SimulatedSession {
   ~SimulatedSession() {
     service_.request_stop();
     service_.join();
-    kernel = original_kernel_;
-    next = real_;
+    if (--instances_ == 0) {
+      kernel = original_kernel_;
+      next = real_;
+    }
     munmap(base_, kBytes);
-    instance_ = nullptr;
+    Instance(domain_) = nullptr;
   }
 
-  // Makes the process earn its session with calls on a socket of its own.
+  // Makes the process earn its session with calls on a descriptor of its own.
   void Earn() {
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0) std::abort();
-    for (std::uint32_t i = 0; i < kTrapsBeforeSession; ++i) NoteCallWithoutSession(pair[0]);
-    close(pair[0]);
-    close(pair[1]);
-    if (state->current.load() == nullptr) std::abort();
+    const int fd = memfd_create("earns", 0);
+    for (std::uint32_t i = 0; i < kTrapsBeforeSession; ++i) NoteCallWithoutSession(domain_, fd);
+    close(fd);
+    if (StateOf(domain_).current.load() == nullptr) std::abort();
   }
+
+  // What the process has of the session.
+  Session& session() { return *StateOf(domain_).current.load(); }
+  // As if this thread had no lane.
+  void ForgetLane() { ThreadLaneOf(domain_).epoch = kNoEpoch; }
 
   void Redirect(int fd, std::uint32_t kind) {
     vos_fdmap_entry& entry = const_cast<vos_fdmap_entry&>(FdMapOf(base_)[fd]);
     vos_store(&entry.kind, kind);
-    vos_store_release(&entry.handle, vos_handle_make(VOS_DOMAIN_NETWORK, ++generation_, 1));
+    vos_store_release(&entry.handle, vos_handle_make(KindOf(domain_), ++generation_, 1));
   }
 
   void Forget(int fd) {
@@ -129,7 +115,7 @@ class SimulatedSession {
   }
 
   // Ordinary system calls made for data.
-  std::atomic<int> traps{0};
+  static inline std::atomic<int> traps{0};
   // What the kernel answers.
   std::atomic<long> enter_error{0};
   std::atomic<int> enters{0};
@@ -142,6 +128,9 @@ class SimulatedSession {
   std::function<long()> on_wait;  // its result if negative, before anything else
   std::atomic<bool> wakes_for_nothing{false};
   int socket_domain = AF_INET;
+  // Of VOS_CALL_SERVING.
+  std::atomic<long> serving{VOS_DOMAIN_STORAGE};
+  std::atomic<int> questions{0};
   bool seccomp_filter = false;
   // What the service does; nothing set: the real thing. Set it while nothing is asked for.
   Answer answer;
@@ -171,21 +160,42 @@ class SimulatedSession {
     return extent;
   }
 
-  long Virtuos(unsigned long operation, unsigned long argument) {
+  // The instance that a call names in its argument, or no session.
+  static long Virtuos(unsigned long operation, unsigned long argument) {
+    if (operation == VOS_CALL_COPY_RANGE) {
+      return reinterpret_cast<vos_copy_range*>(argument)->abort ==
+                     reinterpret_cast<std::uint64_t>(vos_copy_abort)
+                 ? 0
+                 : -EINVAL;
+    }
+    const std::uint64_t kind = operation == VOS_CALL_ENTER
+                                   ? reinterpret_cast<vos_enter*>(argument)->domain
+                               : operation == VOS_CALL_SERVING ? VOS_DOMAIN_STORAGE
+                                                               : argument >> 16 & 0xffff;
+    for (const Domain domain : kAllDomains) {
+      if (KindOf(domain) == kind && Instance(domain) != nullptr) {
+        return Instance(domain)->Call(operation, argument);
+      }
+    }
+    return operation == VOS_CALL_ENTER ? -ENETDOWN : -ENOENT;
+  }
+
+  long Call(unsigned long operation, unsigned long argument) {
     if (getpid() != process_id_) return -ENETDOWN;  // a forked child has no session
     switch (operation) {
       case VOS_CALL_ENTER: {
         ++enters;
         if (enter_error != 0) return enter_error;
         auto* const enter = reinterpret_cast<vos_enter*>(argument);
-        if (enter->abi_version != VOS_ABI_VERSION || enter->domain != VOS_DOMAIN_NETWORK) {
-          return -EPROTONOSUPPORT;
-        }
+        if (enter->abi_version != VOS_ABI_VERSION) return -EPROTONOSUPPORT;
         enter->base = reinterpret_cast<std::uint64_t>(base_);
         enter->extents = 1;
         vos_store(&header().dead, 0u);
         return 0;
       }
+      case VOS_CALL_SERVING:
+        ++questions;
+        return serving;
       case VOS_CALL_EXTEND:
         return AddExtent();
       case VOS_CALL_KICK:
@@ -195,11 +205,6 @@ class SimulatedSession {
       case VOS_CALL_WAIT:
         return Wait(argument & 0xff, argument >> 8 & 0xff,
                     static_cast<std::uint32_t>(argument >> 32));
-      case VOS_CALL_COPY_RANGE:
-        return reinterpret_cast<vos_copy_range*>(argument)->abort ==
-                       reinterpret_cast<std::uint64_t>(vos_copy_abort)
-                   ? 0
-                   : -EINVAL;
       default:
         return -EINVAL;
     }
@@ -309,14 +314,21 @@ class SimulatedSession {
 
  public:
   // The operation itself, as the service does it.
-  void Execute(vos_request request, vos_completion& completion, std::byte* chunk) {
-    const bool in_line = (request.flags & VOS_REQ_INLINE) != 0;
-    const bool send = request.op == VOS_OP_SEND;
+  void Execute(const vos_request& request, vos_completion& completion, std::byte* chunk) {
     if (request.fd < 0 || request.fd >= static_cast<int>(VOS_FDMAP_ENTRIES) ||
         vos_load(&FdMapOf(base_)[request.fd].handle) != request.handle) {
       completion.res = -EBADF;
-      return;
+    } else if (domain_ == Domain::kNetwork) {
+      ExecuteMessage(request, completion, chunk);
+    } else {
+      ExecuteFile(request, completion, chunk);
     }
+  }
+
+ private:
+  static void ExecuteMessage(vos_request request, vos_completion& completion, std::byte* chunk) {
+    const bool in_line = (request.flags & VOS_REQ_INLINE) != 0;
+    const bool send = request.op == VOS_OP_SEND;
     const int flags_asked = in_line ? request.msg_flags : static_cast<int>(request.arg.msg.flags);
     const int flags = flags_asked | MSG_DONTWAIT;
     iovec part{.iov_base = chunk, .iov_len = request.len};
@@ -336,44 +348,82 @@ class SimulatedSession {
     if (!send && in_line) completion.flags |= VOS_CPL_INLINE;
   }
 
- private:
-  // The C library's functions, counted.
-  void CountTraps() {
-    next.read = [](int fd, void* data, size_t bytes) { return Trapped().read(fd, data, bytes); };
-    next.write = [](int fd, const void* data, size_t bytes) {
-      return Trapped().write(fd, data, bytes);
+  static void ExecuteFile(const vos_request& request, vos_completion& completion,
+                          std::byte* chunk) {
+    const auto& file = request.arg.file;
+    const auto position = static_cast<off_t>(file.pos);
+    std::byte* const data = chunk + file.data;
+    ssize_t result = -1;
+    errno = EOPNOTSUPP;
+    if ((fcntl(request.fd, F_GETFL) & (O_APPEND | O_DIRECT)) != 0 && request.op != VOS_OP_SYNC) {
+      completion.flags = VOS_CPL_TRAP;
+      return;
+    }
+    if (request.op == VOS_OP_PREAD) {
+      result = pread(request.fd, data, request.len, position);
+    } else if (request.op == VOS_OP_PWRITE) {
+      result = pwrite(request.fd, data, request.len, position);
+    } else if (request.op == VOS_OP_SYNC) {
+      result = (file.flags & VOS_FILE_DATA) != 0 ? fdatasync(request.fd) : fsync(request.fd);
+    }
+    completion.res = result < 0 ? -errno : result;
+    if (request.op == VOS_OP_PWRITE && result > 0) {
+      completion.pos = file.pos + static_cast<std::uint64_t>(result);
+    }
+  }
+
+  // The kernel and the C library's functions, counted, for all instances.
+  static void Install() {
+    static const NextFunctions resolved = [] {
+      ResolveNextFunctions();
+      return next;
+    }();
+    real_ = resolved;
+    InitializeState();
+    for (ThreadLane& thread : thread_lanes) {
+      thread.epoch = kNoEpoch;
+      thread.calls_to_sample = kCallsPerSample;
+      thread.sample_interval = kCallsPerSample;
+      thread.lane_wait = 0;
+      thread.linger_rest = 0;
+      thread.linger_backoff = 0;
+    }
+    original_kernel_ = kernel;
+    kernel.virtuos = Virtuos;
+    kernel.socket_domain = [](int) { return Any().socket_domain; };
+    kernel.has_seccomp_filter = [] { return Any().seccomp_filter; };
+    kernel.yield = [] {
+      ++Any().yields;
+      if (Any().on_yield) Any().on_yield();
     };
-    next.readv = [](int fd, const iovec* vector, int count) {
-      return Trapped().readv(fd, vector, count);
-    };
-    next.writev = [](int fd, const iovec* vector, int count) {
-      return Trapped().writev(fd, vector, count);
-    };
-    next.recv = [](int fd, void* data, size_t bytes, int flags) {
-      return Trapped().recv(fd, data, bytes, flags);
-    };
-    next.recvfrom = [](int fd, void* data, size_t bytes, int flags, sockaddr* address,
-                       socklen_t* length) {
-      return Trapped().recvfrom(fd, data, bytes, flags, address, length);
-    };
-    next.recvmsg = [](int fd, msghdr* message, int flags) {
-      return Trapped().recvmsg(fd, message, flags);
-    };
-    next.send = [](int fd, const void* data, size_t bytes, int flags) {
-      return Trapped().send(fd, data, bytes, flags);
-    };
-    next.sendto = [](int fd, const void* data, size_t bytes, int flags, const sockaddr* address,
-                     socklen_t length) {
-      return Trapped().sendto(fd, data, bytes, flags, address, length);
-    };
-    next.sendmsg = [](int fd, const msghdr* message, int flags) {
-      return Trapped().sendmsg(fd, message, flags);
+
+    traps = 0;
+    CountCalls<&NextFunctions::read, &NextFunctions::write, &NextFunctions::readv,
+               &NextFunctions::writev, &NextFunctions::recv, &NextFunctions::recvfrom,
+               &NextFunctions::recvmsg, &NextFunctions::send, &NextFunctions::sendto,
+               &NextFunctions::sendmsg, &NextFunctions::pread, &NextFunctions::pwrite,
+               &NextFunctions::preadv, &NextFunctions::pwritev, &NextFunctions::preadv2,
+               &NextFunctions::pwritev2, &NextFunctions::fsync, &NextFunctions::fdatasync>();
+  }
+
+  template <auto... kMember>
+  static void CountCalls() {
+    (CountCallsOf<kMember>(kMember), ...);
+  }
+
+  template <auto kMember, typename Result, typename... Arguments>
+  static void CountCallsOf(Result (*NextFunctions::*)(Arguments...)) {
+    next.*kMember = [](Arguments... arguments) {
+      ++traps;
+      return (real_.*kMember)(arguments...);
     };
   }
 
-  static const NextFunctions& Trapped() {
-    ++instance_->traps;
-    return instance_->real_;
+  static SimulatedSession*& Instance(Domain domain) {
+    return instance_[static_cast<std::size_t>(domain)];
+  }
+  static SimulatedSession& Any() {
+    return *(instance_[0] != nullptr ? instance_[0] : instance_[1]);
   }
 
   // What the kernel does with a fault in the registered range.
@@ -393,13 +443,15 @@ class SimulatedSession {
     sigaction(SIGSEGV, &action, nullptr);
   }
 
-  static inline SimulatedSession* instance_ = nullptr;
+  static inline SimulatedSession* instance_[kDomains] = {};
+  static inline int instances_ = 0;
+  static inline NextFunctions real_{};
+  static inline Kernel original_kernel_{};
 
+  const Domain domain_;
   const pid_t process_id_ = getpid();
   std::byte* base_ = nullptr;
   std::atomic<std::uint32_t> generation_{0};
-  NextFunctions real_{};
-  Kernel original_kernel_{};
   ServiceLane lane_[VOS_MAX_USER_LANES];
   std::atomic<bool> kicked_{false};
   std::atomic<bool> stalled_{false};

@@ -97,6 +97,12 @@ TEST(Options, KillAndRestartNeedADomain) {
   EXPECT_EQ(Refused({"kill", "network", "--how", "gently"}).exit_status, 2);
 }
 
+TEST(Options, PrepareNeedsADomain) {
+  EXPECT_EQ(Parsed<PrepareCommand>({"prepare", "storage"}).domain, "storage");
+  EXPECT_EQ(Refused({"prepare"}).exit_status, 2);
+  EXPECT_EQ(Refused({"prepare", "storage", "--force"}).exit_status, 2);
+}
+
 TEST(Options, Json) {
   EXPECT_TRUE(Parsed<StatusCommand>({"status", "--json"}).json);
   EXPECT_FALSE(Parsed<StatusCommand>({"status"}).json);

@@ -125,6 +125,45 @@ TEST(Status, PutsBothViewsTogether) {
   EXPECT_TRUE(document["domains"][1]["uptime_seconds"].is_null());
 }
 
+SupervisorState WithDisk(const std::string& state, const std::string& detail) {
+  SupervisorState supervisor = Supervised("connected", 4);
+  SupervisedDomain& domain = supervisor.domains[0];
+  domain.name = domain.kind = "storage";
+  domain.nic = "";
+  domain.disk = "0000:00:11.0";
+  domain.disk_state = state;
+  domain.disk_detail = detail;
+  return supervisor;
+}
+
+TEST(Status, TellsTheStateOfADisk) {
+  const auto kernel = ParseKernelState("domain=storage domid=4 generation=1 state=connected\n");
+  ASSERT_TRUE(kernel);
+  const auto read =
+      ParseSupervisorState(FormatSupervisorState(WithDisk("foreign", "an xfs file system")));
+  ASSERT_TRUE(read);
+  const Status status = MakeStatus(*read, true, *kernel, milliseconds(75'500));
+  const std::string table = StatusTable(status);
+  EXPECT_THAT(table, HasSubstr("0000:00:11.0"));
+  EXPECT_THAT(table, HasSubstr("storage: disk: foreign: an xfs file system\n"));
+  const auto document = nlohmann::json::parse(StatusJson(status));
+  EXPECT_EQ(document["domains"][0]["disk"], "0000:00:11.0");
+  EXPECT_EQ(document["domains"][0]["disk_state"], "foreign");
+  EXPECT_EQ(document["domains"][0]["disk_detail"], "an xfs file system");
+  EXPECT_EQ(document["domains"][0]["nic"], "");
+  EXPECT_THAT(StatusTable(MakeStatus(WithDisk("serving", ""), true, *kernel, milliseconds(1))),
+              HasSubstr("storage: disk: serving\n"));
+}
+
+TEST(Status, ADeadDomainServesNoDisk) {
+  const auto kernel = ParseKernelState(
+      "domain=storage domid=4 generation=1 state=failed reason=\"it was destroyed\"\n");
+  ASSERT_TRUE(kernel);
+  const Status status = MakeStatus(WithDisk("serving", ""), true, *kernel, milliseconds(75'500));
+  EXPECT_EQ(status.domains[0].disk_state, "");
+  EXPECT_THAT(StatusTable(status), Not(HasSubstr("serving")));
+}
+
 TEST(Status, TheKernelKnowsOfAFailureFirst) {
   auto kernel = *ParseKernelState(kKernelState);
   kernel.connections[0].state = "failed";

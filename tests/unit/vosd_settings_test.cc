@@ -4,16 +4,13 @@
 // links: tools/common/text_file.cc
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "kernel/virtuos/abi/virtuos.h"
-#include "tools/vosd/pci.h"
+#include "tests/unit/temporary_directory.h"
 #include "tools/vosd/settings.h"
 
 namespace vos {
@@ -21,43 +18,16 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// A directory that is removed in the end.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = std::filesystem::temp_directory_path() / "vosd-test-XXXXXX";
-    path_ = mkdtemp(name.data());
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-
-  const std::filesystem::path& path() const { return path_; }
-  void Write(const std::string& name, const std::string& contents) const {
-    std::filesystem::create_directories((path_ / name).parent_path());
-    std::ofstream(path_ / name) << contents;
-  }
-  void AddDevice(const std::string& address, const std::string& device_class,
-                 const std::string& driver) const {
-    const std::string directory = "bus/pci/devices/" + address;
-    Write(directory + "/class", device_class + "\n");
-    if (!driver.empty()) {
-      std::filesystem::create_symlink("../../drivers/" + driver, path_ / directory / "driver");
-    }
-  }
-
- private:
-  std::filesystem::path path_;
-};
-
 std::vector<DomainSettings> NetworkAndStorage() {
   std::vector<DomainSettings> domains(2);
   domains[0].name = "network";
   domains[0].kind = VOS_DOMAIN_NETWORK;
   domains[0].nic = "auto";
+  domains[0].disk = "none";
   domains[1].name = "storage";
   domains[1].kind = VOS_DOMAIN_STORAGE;
   domains[1].nic = "none";
+  domains[1].disk = "auto";
   return domains;
 }
 
@@ -71,11 +41,19 @@ TEST(XlConfig, NameAndType) {
   EXPECT_FALSE(ParseXlConfig("name = \"\"\n"));
 }
 
+TEST(XlConfig, Extra) {
+  const auto config =
+      ParseXlConfig("name = \"storage\"\nextra = \"console=hvc0 a=b\"\n# extra = \"no\"\n");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->extra, "console=hvc0 a=b");
+  EXPECT_FALSE(ParseXlConfig("name = \"storage\"\nextra = 'a=\"b c\"'\n"));
+}
+
 TEST(VosdConf, ChangesTheDomainsItNames) {
   auto domains = NetworkAndStorage();
   const auto applied = ApplySettings(
       "# comment\n\n[network]\nnic = 0000:01:00.1\nrestart=no\nconnect-timeout = 7\n"
-      "[ storage ]\nmax-attempts = 1 # strict\n",
+      "[ storage ]\nmax-attempts = 1 # strict\ndisk = 0000:02:00.0\ncpus = 2-3,^2\nboot-cpus = 0\n",
       domains);
   ASSERT_TRUE(applied) << applied.error().message;
   EXPECT_EQ(domains[0].nic, "0000:01:00.1");
@@ -84,6 +62,9 @@ TEST(VosdConf, ChangesTheDomainsItNames) {
   EXPECT_EQ(domains[1].limits.max_attempts, 1u);
   EXPECT_EQ(domains[1].limits.max_first_attempts, 1u);
   EXPECT_TRUE(domains[1].limits.restart);
+  EXPECT_EQ(domains[1].disk, "0000:02:00.0");
+  EXPECT_EQ(domains[1].cpus, "2-3,^2");
+  EXPECT_EQ(domains[1].boot_cpus, "0");
 }
 
 TEST(VosdConf, NamesTheLineThatIsWrong) {
@@ -96,6 +77,9 @@ TEST(VosdConf, NamesTheLineThatIsWrong) {
       {"[network]\nnic\n", "line 2: neither"},
       {"[network]\ncolour = blue\n", "line 2: unknown key colour"},
       {"[network]\n\nnic = 1:2\n", "line 3: nic cannot be 1:2"},
+      {"[storage]\ndisk = /dev/sda\n", "line 2: disk cannot be /dev/sda"},
+      {"[storage]\ncpus =\n", "line 2: cpus cannot be"},
+      {"[storage]\ncpus = 1\" memory=\"9\n", "line 2: cpus cannot be"},
       {"[network]\nrestart = maybe\n", "restart cannot be maybe"},
       {"[network]\nconnect-timeout = 0\n", "connect-timeout cannot be 0"},
       {"[network]\nconnect-timeout = 99999999999\n", "cannot be"},
@@ -120,13 +104,32 @@ TEST(CommandLine, ChoosesHowADomainRuns) {
   ASSERT_EQ(domains.size(), 1u);
   EXPECT_EQ(domains[0].name, "storage");
 
+  EXPECT_EQ(domains[0].disk, "auto");
+  ASSERT_TRUE(ApplyCommandLine("virtuos.storage=pvh", domains));
+  EXPECT_EQ(domains[0].disk, "none");
+
   EXPECT_FALSE(ApplyCommandLine("virtuos.storage=hvm", domains));
+}
+
+TEST(CommandLine, SettingsOfADomain) {
+  auto domains = NetworkAndStorage();
+  ASSERT_TRUE(ApplyCommandLine(
+      "virtuos.storage.disk=0000:00:11.0 virtuos.storage.cpus=2 virtuos.service_cpus=2 "
+      "virtuos.absent.disk=auto virtuos.needs=storage",
+      domains));
+  EXPECT_EQ(domains[1].disk, "0000:00:11.0");
+  EXPECT_EQ(domains[1].cpus, "2");
+  EXPECT_EQ(domains[0].disk, "none");
+  for (const char* text :
+       {"virtuos.storage.disk=vda", "virtuos.storage.colour=blue", "virtuos.storage.=1"}) {
+    EXPECT_FALSE(ApplyCommandLine(text, domains)) << text;
+  }
 }
 
 TEST(ReadSettings, DefaultsWithoutVosdConf) {
   const TemporaryDirectory directory;
   directory.Write("network.cfg", "name = \"network\"\n");
-  directory.Write("storage.cfg", "name = \"storage\"\n");
+  directory.Write("storage.cfg", "name = \"storage\"\ncpus = '1'\nextra = \"console=hvc0\"\n");
   directory.Write("README", "not a domain\n");
   const auto domains = ReadSettings(directory.path());
   ASSERT_TRUE(domains) << domains.error().message;
@@ -136,14 +139,20 @@ TEST(ReadSettings, DefaultsWithoutVosdConf) {
   EXPECT_EQ((*domains)[0].nic, "auto");
   EXPECT_EQ((*domains)[1].kind, VOS_DOMAIN_STORAGE);
   EXPECT_EQ((*domains)[1].nic, "none");
+  EXPECT_EQ((*domains)[0].disk, "none");
+  EXPECT_EQ((*domains)[1].disk, "auto");
+  EXPECT_EQ((*domains)[1].cpus, "1");
+  EXPECT_EQ((*domains)[1].extra, "console=hvc0");
 }
 
 TEST(ReadSettings, APvhDomainGetsNoDevice) {
   const TemporaryDirectory directory;
   directory.Write("network.cfg", "name = \"network\"\ntype = \"pvh\"\n");
+  directory.Write("storage.cfg", "name = \"storage\"\ntype = \"pvh\"\n");
   const auto domains = ReadSettings(directory.path());
   ASSERT_TRUE(domains);
   EXPECT_EQ((*domains)[0].nic, "none");
+  EXPECT_EQ((*domains)[1].disk, "none");
 }
 
 TEST(ReadSettings, Problems) {
@@ -158,51 +167,6 @@ TEST(ReadSettings, Problems) {
   EXPECT_TRUE(ReadSettings(directory.path()));
   directory.Write("b.cfg", "name = \"other\"\n");
   EXPECT_FALSE(ReadSettings(directory.path()));
-}
-
-TEST(Pci, Address) {
-  EXPECT_TRUE(IsPciAddress("0000:00:1f.7"));
-  for (const char* text : {"", "00:1f.7", "0000:00:1f.8", "0000:00:1F.7", "0000:00:1f.7 ",
-                           "0000:00:1f/7", "000g:00:1f.7"}) {
-    EXPECT_FALSE(IsPciAddress(text)) << text;
-  }
-}
-
-TEST(Pci, ChoosesTheFirstNetworkDeviceThatIsNoInterface) {
-  const TemporaryDirectory sysfs;
-  sysfs.AddDevice("0000:00:02.0", "0x010000", "");
-  sysfs.AddDevice("0000:00:03.0", "0x020000", "e1000e");
-  sysfs.Write("bus/pci/devices/0000:00:03.0/net/eth0/mtu", "1500\n");
-  sysfs.AddDevice("0000:00:04.0", "0x020000", "virtio-pci");
-  sysfs.Write("bus/pci/devices/0000:00:04.0/virtio0/net/eth1/mtu", "1500\n");
-  sysfs.AddDevice("0000:00:10.0", "0x020000", "");
-  sysfs.AddDevice("0000:00:05.0", "0x028000", "virtio-pci");
-  sysfs.Write("bus/pci/devices/0000:00:05.0/virtio1/status", "0x00000001\n");
-  const auto device = FindNetworkDevice(sysfs.path(), "auto");
-  ASSERT_TRUE(device) << device.error().message;
-  EXPECT_EQ(device->address, "0000:00:05.0");
-  EXPECT_FALSE(device->assignable);
-}
-
-TEST(Pci, PcibackMakesADeviceAssignable) {
-  const TemporaryDirectory sysfs;
-  sysfs.AddDevice("0000:00:03.0", "0x020000", "pciback");
-  const auto device = FindNetworkDevice(sysfs.path(), "auto");
-  ASSERT_TRUE(device);
-  EXPECT_TRUE(device->assignable);
-}
-
-TEST(Pci, SaysWhyThereIsNone) {
-  const TemporaryDirectory sysfs;
-  EXPECT_FALSE(FindNetworkDevice(sysfs.path(), "auto"));
-  sysfs.AddDevice("0000:00:02.0", "0x010000", "");
-  EXPECT_FALSE(FindNetworkDevice(sysfs.path(), "auto"));
-  EXPECT_FALSE(FindNetworkDevice(sysfs.path(), "0000:00:02.0"));
-  sysfs.AddDevice("0000:00:03.0", "0x020000", "e1000e");
-  sysfs.Write("bus/pci/devices/0000:00:03.0/net/eth0/mtu", "1500\n");
-  const auto taken = FindNetworkDevice(sysfs.path(), "0000:00:03.0");
-  ASSERT_FALSE(taken);
-  EXPECT_THAT(taken.error().message, HasSubstr("0000:00:03.0 (eth0)"));
 }
 
 }  // namespace

@@ -45,7 +45,6 @@ constexpr int kPingPongs = 2'000;
 constexpr int kSwitches = 2'000;
 constexpr int kReadyBatches = 100;
 constexpr int kReadyCalls = 20;  // of a batch
-constexpr int kWarmUp = 200;
 // Lanes park and processes sleep after a pause of this length or more, in ns.
 constexpr double kLate = 100'000;
 // How long a completion may take before it is asleep or lost.
@@ -54,20 +53,6 @@ constexpr int kSpins = 2'000'000;
 [[noreturn]] void Die(const char* what) {
   fprintf(stderr, "%s: %s\n", what, strerror(errno));
   exit(1);
-}
-
-template <typename Round>
-void Measure(const char* bench, const char* variant, int count, Round round) {
-  const Clock clock;
-  std::vector<double> samples;
-  samples.reserve(count);
-  for (int i = 0; i < kWarmUp; i++) round();
-  for (int i = 0; i < count; i++) {
-    const std::uint64_t start = Clock::Now();
-    round();
-    samples.push_back(clock.Since(start));
-  }
-  Print(bench, variant, std::move(samples));
 }
 
 void KernelNoop(const char* variant) {
@@ -107,7 +92,7 @@ class Session {
       vos_store_release(&c_->doorbell[0], static_cast<std::uint8_t>(c_->doorbell[0] + 1));
       vos_full_barrier();
       if (vos_load(&s_->active[vos_load(&lane_s().status.poller) % VOS_MAX_POLLERS]) == 0)
-        Call(VOS_CALL_KICK, 0);
+        Call(VOS_CALL_KICK, kDomain);
     }
   }
 
@@ -133,11 +118,14 @@ class Session {
     return syscall(SYS_prctl, PR_VIRTUOS, op, argument, 0, 0);
   }
   void Sleep() {
-    const std::uint64_t which = static_cast<std::uint64_t>(position_.entry) << 8 |
+    const std::uint64_t which = kDomain | static_cast<std::uint64_t>(position_.entry) << 8 |
                                 static_cast<std::uint64_t>(position_.turn) << 32;
     while (Call(VOS_CALL_WAIT, which) < 0)
       if (errno != EINTR) Die("waiting for a no-op");
   }
+
+  // Lane 0 of the session with the network domain, as the calls name it.
+  static constexpr std::uint64_t kDomain = std::uint64_t{VOS_DOMAIN_NETWORK} << 16;
 
   vos_extent_c* c_;
   vos_extent_s* s_;

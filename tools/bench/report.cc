@@ -33,6 +33,17 @@ constexpr Target kTargets[] = {
      1.5},
     {"tcp-pingpong-1 with the shim is at least 3 x faster than local", "tcp-pingpong-1", "local",
      "tcp-pingpong-1", "shim", false, 3},
+    {"pread-cached-512 with the shim is at most a quarter of local", "pread-cached-512", "shim",
+     "pread-cached-512", "local", true, 0.25},
+    {"pread-cached-4096 with the shim is at most a quarter of local", "pread-cached-4096", "shim",
+     "pread-cached-4096", "local", true, 0.25},
+    {"append-fsync is at least as fast as through the driver domain", "append-fsync", "shim",
+     "append-fsync", "driver", true, 1},
+    {"seq-read is at least as fast as through the driver domain", "seq-read", "shim", "seq-read",
+     "driver", true, 1},
+    {"seq-write is at least as fast as through the driver domain", "seq-write", "shim", "seq-write",
+     "driver", true, 1},
+    {"stat of a cached name is at most 1.2 x local", "stat", "shim", "stat", "local", true, 1.2},
 };
 
 std::vector<Result> Read(const char* path) {

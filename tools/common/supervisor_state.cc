@@ -29,8 +29,15 @@ T NumberOf(const json& object, const char* key) {
 std::string FormatSupervisorState(const SupervisorState& state) {
   json domains = json::array();
   for (const SupervisedDomain& domain : state.domains) {
-    json entry = {{"name", domain.name},    {"kind", domain.kind}, {"phase", domain.phase},
-                  {"domid", domain.domid},  {"nic", domain.nic},   {"restarts", domain.restarts},
+    json entry = {{"name", domain.name},
+                  {"kind", domain.kind},
+                  {"phase", domain.phase},
+                  {"domid", domain.domid},
+                  {"nic", domain.nic},
+                  {"disk", domain.disk},
+                  {"disk_state", domain.disk_state},
+                  {"disk_detail", domain.disk_detail},
+                  {"restarts", domain.restarts},
                   {"reason", domain.reason}};
     if (domain.connected_at) entry["connected_at_ms"] = domain.connected_at->count();
     domains.push_back(std::move(entry));
@@ -55,6 +62,9 @@ Result<SupervisorState> ParseSupervisorState(std::string_view text) {
     domain.phase = StringOf(entry, "phase");
     domain.domid = NumberOf<std::uint32_t>(entry, "domid");
     domain.nic = StringOf(entry, "nic");
+    domain.disk = StringOf(entry, "disk");
+    domain.disk_state = StringOf(entry, "disk_state");
+    domain.disk_detail = StringOf(entry, "disk_detail");
     domain.restarts = NumberOf<std::uint32_t>(entry, "restarts");
     domain.reason = StringOf(entry, "reason");
     if (entry.contains("connected_at_ms")) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What vosd leaves in /run/virtuos for others, and the protocol of its control socket.
 //
-// Control socket: SOCK_SEQPACKET, root only. A request is one packet "restart DOMAIN"; the answer,
-// one packet, comes when it is done: "ok" or "error REASON".
+// Control socket: SOCK_SEQPACKET, root only. A request is one packet, "restart DOMAIN" or
+// "prepare DOMAIN"; the answer, one packet, comes when it is done: "ok" or "error REASON".
 #ifndef VIRTUOS_TOOLS_COMMON_SUPERVISOR_STATE_H_
 #define VIRTUOS_TOOLS_COMMON_SUPERVISOR_STATE_H_
 
@@ -25,7 +25,9 @@ inline constexpr char kLockFile[] = "/run/virtuos/vosd.pid";  // locked while vo
 inline constexpr char kLogFile[] = "/run/virtuos/vosd.log";
 inline constexpr char kSocket[] = "/run/virtuos/vosd.sock";
 inline constexpr char kStateFile[] = "/run/virtuos/state.json";
-// One of the two appears once the start is over: all domains serve, or one line why they do not.
+// One of the two appears once the start is over: all domains are connected, or one line why they
+// are not. The first holds a line "DOMAIN STATE" for each storage domain, the state of its disk, and
+// is written anew when that changes.
 inline constexpr char kReadyFile[] = "/run/virtuos/ready";
 inline constexpr char kFailedFile[] = "/run/virtuos/failed";
 
@@ -37,7 +39,10 @@ struct SupervisedDomain {
   std::string phase;        // of LifeCycle: "connected", "failed", ...
   std::uint32_t domid = 0;  // 0: there is no domain now
   std::uint32_t restarts = 0;
-  std::string nic;     // PCI address of its device, or empty
+  std::string nic;          // PCI address of its network device, or empty
+  std::string disk;         // PCI address of its disk, or empty
+  std::string disk_state;   // of a storage domain (tools/vosd/disk_report.h); empty: not known now
+  std::string disk_detail;  // what is to be said about it
   std::string reason;  // why the last incarnation ended, or nothing serves now; empty: none did
   // When it connected, on the clock that counts since boot; only in phase "connected".
   std::optional<std::chrono::milliseconds> connected_at;

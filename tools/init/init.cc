@@ -60,6 +60,8 @@ constexpr char kPvhNetworkConfig[] = "/usr/share/virtuos/network-pvh.cfg";
 
 constexpr seconds kToolstackLimit{30};
 constexpr seconds kDomainsLimit{120};
+constexpr seconds kMountLimit{10};
+constexpr seconds kShutdownLimit{30};
 constexpr seconds kStopGrace{2};
 constexpr seconds kTarLimit{100};
 constexpr int kMaxSources = 32;
@@ -217,8 +219,13 @@ class Init {
   void FollowConsoleLogs();
 
   void StartToolstack();
-  void LeaveProcessorToDomain();
+  void LeaveProcessorsToDomains();
   void StartDomains();
+  // Mounts what the storage domain serves, once it does; see /etc/fstab.
+  void MountStorage();
+  bool StorageIsMounted();
+  void CheckStorage();
+  void ShutStorageDown();
   void StartJob();
   void StopJob();
   void ReadJobOutput(FileDescriptor& from, FrameType type);
@@ -229,10 +236,13 @@ class Init {
   FileDescriptor signals_;
   FileDescriptor kernel_log_;
   FileDescriptor console_changes_;
+  FileDescriptor state_changes_;
   std::map<std::string, std::streamoff> console_log_ends_;
   std::map<int, Handler> sources_;
   std::map<int, FileDescriptor> log_pipes_;
   std::map<pid_t, ExitedChild> children_;
+  pid_t vosd_ = -1;
+  pid_t storage_mount_ = -1;
 
   std::vector<std::string> job_command_;
   FileDescriptor job_files_;  // standard input of the tar that unpacks the files
@@ -495,12 +505,16 @@ void Init::StartToolstack() {
       "toolstack");
 }
 
-// Xen starts with vCPU N of the primary on processor N; processor 1 belongs to the network domain.
-void Init::LeaveProcessorToDomain() {
+// Xen starts with vCPU N of the primary on processor N; those from 1 on belong to the service
+// domains, one unless vm-run says more.
+void Init::LeaveProcessorsToDomains() {
+  long service_cpus = 1;
+  const std::string option = KernelOption("virtuos.service_cpus");
+  std::from_chars(option.data(), option.data() + option.size(), service_cpus);
   const long cpus = sysconf(_SC_NPROCESSORS_CONF);
   for (long cpu = 1; cpu < cpus; ++cpu) {
     if (!RunLogged({std::string(kXenPrograms) + "xl", "vcpu-pin", "0", std::to_string(cpu),
-                    std::to_string(cpu + 1)},
+                    std::to_string(cpu + service_cpus)},
                    "toolstack")) {
       Fail(std::format("vCPU {} of the primary cannot be moved", cpu));
     }
@@ -517,26 +531,67 @@ void Init::StartDomains() {
   if (access(kVosd, X_OK) != 0) Fail("the primary's image has no vosd: run make");
 
   const fs::path state = kStateDirectory;
-  FileDescriptor changes(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  inotify_add_watch(changes.get(), state.c_str(), IN_CLOSE_WRITE | IN_MOVED_TO);
-  Watch(changes.get(), [&changes] {
+  state_changes_ = FileDescriptor(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  inotify_add_watch(state_changes_.get(), state.c_str(), IN_CLOSE_WRITE | IN_MOVED_TO);
+  Watch(state_changes_.get(), [this] {
     alignas(inotify_event) char events[4096];
-    while (read(changes.get(), events, sizeof(events)) > 0) {
+    while (read(state_changes_.get(), events, sizeof(events)) > 0) {
     }
+    MountStorage();
   });
-  const pid_t vosd = SpawnLogged({kVosd}, "vosd");
+  vosd_ = SpawnLogged({kVosd}, "vosd");
   const bool told = ServeUntil(
       [&] {
-        return children_[vosd].exited || access((state / "ready").c_str(), F_OK) == 0 ||
+        return children_[vosd_].exited || access((state / "ready").c_str(), F_OK) == 0 ||
                access((state / "failed").c_str(), F_OK) == 0;
       },
       Clock::now() + kDomainsLimit);
-  Unwatch(changes.get());
   if (access((state / "ready").c_str(), F_OK) == 0) return;
   const std::string reason = ReadSmallFile(state / "failed");
   if (!reason.empty()) Fail(std::format("a service domain failed: {}", reason));
   if (told) Fail("vosd ended before the service domains were connected");
   Fail(std::format("the service domains did not connect within {}", kDomainsLimit));
+}
+
+void Init::MountStorage() {
+  const bool wanted =
+      storage_mount_ < 0 || (children_[storage_mount_].exited && !StorageIsMounted());
+  const std::string ready = "\n" + ReadSmallFile(fs::path(kStateDirectory) / "ready") + "\n";
+  const bool served =
+      ready.contains("\nstorage serving\n") || ready.contains("\nstorage read-only\n");
+  if (!wanted || !served) return;
+  storage_mount_ = SpawnLogged({"mount", "-a", "-t", "vosfs"}, "mount");
+}
+
+bool Init::StorageIsMounted() {
+  if (storage_mount_ < 0) return false;
+  const ExitedChild& mount = children_[storage_mount_];
+  return mount.exited && WIFEXITED(mount.wait_status) && WEXITSTATUS(mount.wait_status) == 0;
+}
+
+// The boot waits for the mount, but not for long; without it, it goes on unless vm-run says that it
+// must not.
+void Init::CheckStorage() {
+  if (storage_mount_ >= 0) {
+    ServeUntil([this] { return children_[storage_mount_].exited; }, Clock::now() + kMountLimit);
+  }
+  const bool needed = KernelOption("virtuos.needs") == "storage" &&
+                      KernelOption("virtuos.storage") != "none" &&
+                      KernelOption("virtuos.domains") != "none";
+  if (!needed || StorageIsMounted()) return;
+  if (storage_mount_ >= 0) Fail("the storage domain's files cannot be mounted");
+  Fail(std::format("the storage domain does not serve its disk: {}",
+                   ReadSmallFile(fs::path(kStateDirectory) / "ready")));
+}
+
+// So that its disk is in order when the machine ends. vosd would make another one.
+void Init::ShutStorageDown() {
+  if (vosd_ < 0 || KernelOption("virtuos.keeps") != "storage") return;
+  kill(vosd_, SIGTERM);
+  ServeUntil([this] { return children_[vosd_].exited; }, Clock::now() + kToolstackLimit);
+  const pid_t shutdown =
+      SpawnLogged({std::string(kXenPrograms) + "xl", "shutdown", "-w", "storage"}, "toolstack");
+  ServeUntil([&] { return children_[shutdown].exited; }, Clock::now() + kShutdownLimit);
 }
 
 void Init::StartJob() {
@@ -622,8 +677,9 @@ void Init::SendOutputDirectory() {
 void Init::Run() {
   Send(FrameType::kBooted, "");
   StartToolstack();
-  LeaveProcessorToDomain();
+  LeaveProcessorsToDomains();
   StartDomains();
+  CheckStorage();
   ServeUntil([this] { return job_complete_; }, Clock::now() + kToolstackLimit);
   if (!job_complete_ || job_command_.empty()) Fail("vm-run sent no job");
   Send(FrameType::kReady, "");
@@ -651,6 +707,7 @@ void Init::Run() {
        std::to_string(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)));
   SendOutputDirectory();
   sync();
+  ShutStorageDown();
   ReadKernelLog();
   FollowConsoleLogs();
   Send(FrameType::kDone, "");

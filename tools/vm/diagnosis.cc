@@ -31,7 +31,7 @@ constexpr KnownCause kKnownCauses[] = {
     {"Panic on CPU", "Xen panicked", 1},
     {"Domain 0 crashed", "the primary crashed", 0},
     {"I/O virtualisation disabled",
-     "Xen runs without an IOMMU, so the network domain cannot get its NIC", 0},
+     "Xen runs without an IOMMU, so the service domains cannot get their devices", 0},
 };
 
 // How trouble in a service domain's kernel shows in the log of its console.
@@ -83,13 +83,17 @@ std::string DescribeFailure(const fs::path& run, std::string_view what, LogsOf l
   }
   text += "\n";
   if (logs == LogsOf::kDomains) {
-    const std::vector<std::string> domain = ReadLines(run / "network.log");
-    const auto trouble = std::ranges::find_if(domain, [](const std::string& line) {
-      return std::ranges::any_of(kDomainTrouble,
-                                 [&](std::string_view sign) { return line.contains(sign); });
-    });
-    if (trouble != domain.end()) text += std::format("network domain: {}\n", *trouble);
-    for (const std::string_view name : {"vosd.log", "network.log"}) text += LastLines(run / name);
+    for (const std::string_view name : {"network", "storage"}) {
+      const std::vector<std::string> domain = ReadLines(run / std::format("{}.log", name));
+      const auto trouble = std::ranges::find_if(domain, [](const std::string& line) {
+        return std::ranges::any_of(kDomainTrouble,
+                                   [&](std::string_view sign) { return line.contains(sign); });
+      });
+      if (trouble != domain.end()) text += std::format("{} domain: {}\n", name, *trouble);
+    }
+    for (const std::string_view name : {"vosd.log", "mount.log", "network.log", "storage.log"}) {
+      text += LastLines(run / name);
+    }
   }
   return text + LastLines(run / kSerialLog);
 }

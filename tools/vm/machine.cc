@@ -26,13 +26,24 @@ constexpr std::chrono::seconds kBuildRootLimit{1800};
 // Slot of the NIC on bus 0: the address that service-domains/network/network.cfg assigns.
 constexpr char kNicSlot[] = "0x10";
 
+// Slot of the storage domain's disk, and its address in the primary's kernel.
+constexpr char kStorageSlot[] = "0x11";
+constexpr char kStorageAddress[] = "0000:00:11.0";
+
 // Slots of the root disk and the --disk ones: the primary names disks in the order of their slots.
 constexpr std::size_t kRootSlot = 0x4;
 constexpr std::size_t kFirstDiskSlot = 0x6;
 
-// Memory for Xen itself; the primary gets half of the rest, the other domains share what is left.
+// Memory for Xen itself; the primary gets half of the rest, the other domains share what is left: of
+// the smallest machine 512 MiB, where network and storage have 96 and 384 and some for their making.
 constexpr std::uint64_t kOutsidePrimaryMib = 512;
 constexpr std::uint64_t kPrimaryMaxMib = 8192;
+
+// With so many processors the storage domain has one of its own.
+constexpr unsigned kCpusForTwoDomains = 4;
+
+// Processors of the service domains, from the second one of the machine on.
+unsigned ServiceCpus(const Options& options) { return options.cpus >= kCpusForTwoDomains ? 2 : 1; }
 
 enum class CpuVendor { kAmd, kIntel };
 
@@ -78,12 +89,12 @@ std::string XenArguments(const Options& options) {
       std::min((options.memory_mib - kOutsidePrimaryMib) / 2, kPrimaryMaxMib);
   std::string arguments = std::format(
       // With x2apic, interrupts of a passed-through device go to the wrong CPU under QEMU.
-      // 512 grant frames: every session's pages are granted by the primary. Processor 1 is the
-      // network domain's; init moves vCPUs of the primary beyond the first past it.
+      // 512 grant frames: every session's pages are granted by the primary. Processor 1, and perhaps
+      // 2, are the service domains'; init moves vCPUs of the primary beyond the first past them.
       "com1=115200 console=com1 loglvl=info guest_loglvl=info iommu=verbose x2apic=0 "
       "dom0_mem={0}M,max:{0}M dom0_max_vcpus={1} dom0_vcpus_pin=1 gnttab_max_frames=512 "
       "bootscrub=0",
-      primary, options.cpus - 1);
+      primary, options.cpus - ServiceCpus(options));
   for (const std::string& word : options.xen) arguments += " " + word;
   return arguments;
 }
@@ -101,6 +112,18 @@ std::string LinuxArguments(const Options& options) {
       arguments += " virtuos.domains=none";
       break;
   }
+  if (const unsigned cpus = ServiceCpus(options); cpus > 1) {
+    arguments += std::format(" virtuos.service_cpus={} virtuos.storage.cpus=2", cpus);
+  }
+  // A disk that was added for the primary is free until somebody uses it.
+  if (!options.disks.empty()) arguments += std::format(" virtuos.storage.disk={}", kStorageAddress);
+  // The primary's own driver never sees what is on the storage domain's disk.
+  if (options.storage != StorageDisk::kNone) {
+    arguments += std::format(" xen-pciback.hide=({})", kStorageAddress);
+  }
+  // Otherwise it is the caller's business what state the disk is in, and what becomes of it.
+  if (options.storage == StorageDisk::kFresh) arguments += " virtuos.needs=storage";
+  if (options.storage == StorageDisk::kImage) arguments += " virtuos.keeps=storage";
   for (const std::string& word : options.linux_arguments) arguments += " " + word;
   return arguments;
 }
@@ -117,12 +140,13 @@ std::string NetworkBackend(const Options& options) {
 }  // namespace
 
 std::expected<BootFiles, std::string> FindBootFiles(const fs::path& checkout,
-                                                    const Options& options, fs::path root_image) {
+                                                    const Options& options, fs::path root_image,
+                                                    fs::path storage_image) {
   const fs::path build = checkout / "build";
   const std::string variant = options.config == "release" ? "" : "-" + options.config;
   BootFiles files{build / ("xen" + variant) / "xen",
                   build / ("linux-primary" + variant) / "arch/x86/boot/bzImage",
-                  std::move(root_image)};
+                  std::move(root_image), std::move(storage_image)};
   for (const fs::path& file : {files.xen, files.kernel, files.root_image}) {
     if (std::error_code error; !fs::is_regular_file(file, error)) {
       return std::unexpected(std::format("{} is missing: run make first", file.native()));
@@ -165,6 +189,9 @@ std::expected<Program, std::string> MakeMachine(const Options& options, const Bo
   for (std::size_t i = 0; i < options.disks.size() && !error; ++i) {
     fs::create_symlink(fs::absolute(options.disks[i]), run / std::format("disk{}.img", i), error);
   }
+  if (!files.storage_image.empty() && !error) {
+    fs::create_symlink(fs::absolute(files.storage_image), run / "storage.img", error);
+  }
   if (error) return std::unexpected(std::format("{}: {}", run.native(), error.message()));
 
   Program machine;
@@ -196,6 +223,12 @@ std::expected<Program, std::string> MakeMachine(const Options& options, const Bo
     add({"-drive", std::format("file=disk{0}.img,if=none,id=disk{0},format=raw", i), "-device",
          std::format("virtio-blk-pci,drive=disk{},addr={:#x},iommu_platform=on,disable-legacy=on",
                      i, kFirstDiskSlot + i)});
+  }
+  if (!files.storage_image.empty()) {
+    const char* const fate =
+        options.storage == StorageDisk::kImage ? "" : ",snapshot=on,cache=unsafe";
+    add({"-drive", std::format("file=storage.img,if=none,id=storage,format=raw{}", fate), "-device",
+         std::format("nvme,drive=storage,serial=virtuos,addr={}", kStorageSlot)});
   }
   add({"-device", "virtio-serial-pci,addr=0x5,max_ports=2", "-chardev",
        std::format("socket,id=guest,fd={}", guest), "-device",

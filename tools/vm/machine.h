@@ -21,12 +21,14 @@ struct BootFiles {
   std::filesystem::path xen;
   std::filesystem::path kernel;
   std::filesystem::path root_image;
+  std::filesystem::path storage_image;  // empty: no disk for the storage domain
 };
 
 // The files of a build, or which one is missing.
 std::expected<BootFiles, std::string> FindBootFiles(const std::filesystem::path& checkout,
                                                     const Options& options,
-                                                    std::filesystem::path root_image);
+                                                    std::filesystem::path root_image,
+                                                    std::filesystem::path storage_image);
 
 // QEMU as the user or the build root provides it, up to and without options of the machine.
 std::expected<std::vector<std::string>, std::string> FindQemu(

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -40,6 +41,9 @@ constexpr unsigned kTurnLimitSeconds = 3 * 60 * 60;
 constexpr seconds kImageLimit{1800};
 constexpr seconds kTarLimit{120};
 constexpr seconds kQueryLimit{60};
+
+// Of a sparse file.
+constexpr std::uintmax_t kBlankDiskBytes = std::uintmax_t{1} << 30;
 
 void Say(std::string_view text) {
   std::string line = std::format("vm-run: {}", text);
@@ -145,6 +149,10 @@ Outcome Run(Options options, const fs::path& checkout) {
       return failed(std::format("--disk {}: {}", disk.native(), std::strerror(errno)));
     }
   }
+  if (const fs::path& disk = options.storage_image;
+      !disk.empty() && access(disk.c_str(), R_OK | W_OK) != 0) {
+    return failed(std::format("--storage {}: {}", disk.native(), std::strerror(errno)));
+  }
   const auto turn = TakeTurn(checkout);
   if (!turn) return failed(turn.error());
 
@@ -158,7 +166,20 @@ Outcome Run(Options options, const fs::path& checkout) {
                                     options.config, "--packages", options.packages},
                                    kImageLimit);
   if (!image) return failed("no root image: " + image.error());
-  const auto files = FindBootFiles(checkout, options, *image);
+  fs::path storage = options.storage_image;
+  if (options.storage == StorageDisk::kFresh) {
+    const auto made =
+        CommandOutput({(checkout / "tools/image/storage-image").native()}, kImageLimit);
+    if (!made) return failed("no disk for the storage domain: " + made.error());
+    storage = *made;
+  }
+  if (options.storage == StorageDisk::kBlank) {
+    storage = run / "blank.img";
+    std::ofstream(storage).flush();
+    fs::resize_file(storage, kBlankDiskBytes, error);
+    if (error) return failed(std::format("{}: {}", storage.native(), error.message()));
+  }
+  const auto files = FindBootFiles(checkout, options, *image, storage);
   if (!files) return failed(files.error());
   auto qemu = FindQemu(checkout);
   if (!qemu) return failed(qemu.error());

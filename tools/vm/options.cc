@@ -15,7 +15,7 @@ const char kUsage[] =
     R"(usage: tools/vm/vm-run [OPTION]... FILE [ARG]...
 
 Boot Xen, the primary domain and the service domains under QEMU, run FILE as root in the primary once
-the domains are connected, and end the machine with it.
+the domains are connected and the storage domain's files are mounted on /srv, and end the machine with it.
 
 FILE is taken from here if it exists here, except below /bin, /lib, /sbin and /usr; what does not exist
 here is a command of the primary. Its working directory holds FILE and the --put files. What it leaves
@@ -27,10 +27,15 @@ in the directory $OUT comes back to build/vm/last/out. stdout and stderr carry i
                         the machine reaches at 10.0.2.2, name service also by the machine's own resolver
   --forward HOST:GUEST  TCP port of the loopback beside the machine, leading to a port of the machine;
                         udp:HOST:GUEST for UDP
-  --disk IMG            add a raw disk, written in place: /dev/vdb and on
+  --disk IMG            add a raw disk to the primary, written in place: /dev/vdb and on
+  --storage IMG         the storage domain's disk, raw, written in place, whatever it holds; the domain is
+                        shut down after FILE. Default: a prepared, empty one whose contents are dropped
+  --storage blank       one that is not prepared, dropped too
+  --storage none        no disk for the storage domain
   --config NAME         kernels to boot: release (default) or debug
   --timeout SECONDS     end FILE after this time (default 600; none with --tty or --gdb)
-  --smp N               processors of the machine (default 2)
+  --smp N               processors of the machine (default 2): the second is the service domains', of four
+                        and more the storage domain has the third; the others are the primary's
   --mem SIZE            memory of the machine, such as 3G or 2048M (default 3G)
   --domain pv|pvh       network domain with the NIC passed through (pv, default), or without NIC (pvh)
   --no-domains          start no service domain and wait for none
@@ -43,7 +48,7 @@ in the directory $OUT comes back to build/vm/last/out. stdout and stderr carry i
 
 QEMU and the --host files share a network namespace of their own: nothing leaves it.
 Logs stream to build/vm/last: serial.log (Xen and the primary), primary.log (the primary's kernel),
-network.log (the domain's console), vosd.log, host-N.log.
+network.log and storage.log (the domains' consoles), vosd.log, mount.log, host-N.log.
 
 Exit status: that of FILE (128 + N if signal N ended it); 124 out of time; 125 vm-run failed;
 126 the boot or a domain failed.
@@ -92,6 +97,7 @@ std::expected<Options, std::string> ParseOptions(int argc, char** argv) {
     kHost,
     kForward,
     kDisk,
+    kStorage,
     kConfig,
     kTimeout,
     kSmp,
@@ -111,6 +117,7 @@ std::expected<Options, std::string> ParseOptions(int argc, char** argv) {
       {"host", required_argument, nullptr, kHost},
       {"forward", required_argument, nullptr, kForward},
       {"disk", required_argument, nullptr, kDisk},
+      {"storage", required_argument, nullptr, kStorage},
       {"config", required_argument, nullptr, kConfig},
       {"timeout", required_argument, nullptr, kTimeout},
       {"smp", required_argument, nullptr, kSmp},
@@ -155,6 +162,13 @@ std::expected<Options, std::string> ParseOptions(int argc, char** argv) {
       case kDisk:
         if (options.disks.size() == kMaxDisks) return bad("--disk", "at most 8 of them");
         options.disks.emplace_back(optarg);
+        break;
+      case kStorage:
+        if (*optarg == '\0') return bad("--storage", "an image, blank or none");
+        options.storage = std::string_view(optarg) == "none"    ? StorageDisk::kNone
+                          : std::string_view(optarg) == "blank" ? StorageDisk::kBlank
+                                                                : StorageDisk::kImage;
+        options.storage_image = options.storage == StorageDisk::kImage ? optarg : "";
         break;
       case kConfig:
         options.config = optarg;

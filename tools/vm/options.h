@@ -19,6 +19,14 @@ enum class NetworkDomain {
   kNone,  // not at all
 };
 
+// The storage domain's disk.
+enum class StorageDisk {
+  kFresh,  // prepared and empty; what is written to it is gone with the machine
+  kBlank,  // not prepared; the same
+  kImage,  // an image of the caller's, written in place
+  kNone,
+};
+
 struct Forward {
   bool udp;
   std::uint16_t host_port;
@@ -31,6 +39,8 @@ struct Options {
   std::vector<std::filesystem::path> host;
   std::vector<Forward> forward;
   std::vector<std::filesystem::path> disks;
+  StorageDisk storage = StorageDisk::kFresh;
+  std::filesystem::path storage_image;  // kImage only
   std::string config = "release";
   std::optional<std::chrono::seconds> timeout;  // of the job alone, not of the boot
   unsigned cpus = 2;

@@ -97,6 +97,10 @@ int Execute(const RestartCommand& command) {
   return Finish(AskSupervisor("restart " + command.domain));
 }
 
+int Execute(const PrepareCommand& command) {
+  return Finish(AskSupervisor("prepare " + command.domain));
+}
+
 }  // namespace
 }  // namespace vos
 

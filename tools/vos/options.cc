@@ -112,6 +112,14 @@ std::expected<Command, Message> ParseOptions(const std::vector<std::string>& arg
   std::string restarted;
   restart->add_option("DOMAIN", restarted, "its name")->required();
 
+  CLI::App* prepare = app.add_subcommand(
+      "prepare",
+      "make a file system on a storage domain's empty disk, and wait until it is served");
+  prepare->footer(
+      "The domain is restarted for it. A disk that holds anything is refused and left as it is.");
+  std::string prepared;
+  prepare->add_option("DOMAIN", prepared, "its name")->required();
+
   if (const auto unknown = UnknownCommand(app, own)) {
     return std::unexpected(UsageError("no such command: " + *unknown));
   }
@@ -131,6 +139,7 @@ std::expected<Command, Message> ParseOptions(const std::vector<std::string>& arg
   if (*attach || *detach) return NetworkCommand{static_cast<bool>(*attach)};
   if (*kill) return KillCommand{victim};
   if (*restart) return RestartCommand{restarted};
+  if (*prepare) return PrepareCommand{prepared};
   if (program.empty()) {
     return std::unexpected(UsageError("run: no program to run", "vos run --help"));
   }

@@ -38,9 +38,12 @@ struct KillCommand {
 struct RestartCommand {
   std::string domain;
 };
+struct PrepareCommand {
+  std::string domain;
+};
 
 using Command = std::variant<StatusCommand, StatsCommand, PingCommand, RunCommand, NetworkCommand,
-                             KillCommand, RestartCommand>;
+                             KillCommand, RestartCommand, PrepareCommand>;
 
 // What to print instead of running a command: help, the version, or what is wrong.
 struct Message {

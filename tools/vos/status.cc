@@ -57,6 +57,9 @@ Status MakeStatus(const std::optional<SupervisorState>& supervisor, bool running
       one.connection.domid = domain.domid;
       one.restarts = domain.restarts;
       one.nic = domain.nic;
+      one.disk = domain.disk;
+      one.disk_state = domain.disk_state;
+      one.disk_detail = domain.disk_detail;
       one.reason = domain.reason;
       if (domain.connected_at && domain.phase == "connected") {
         one.uptime = std::chrono::duration_cast<std::chrono::seconds>(now - *domain.connected_at);
@@ -86,7 +89,11 @@ Status MakeStatus(const std::optional<SupervisorState>& supervisor, bool running
     if (!same_domain) continue;
     // What vosd has not noticed yet, or cannot because it does not run.
     if (found->state == "connected" || !running) {
-      if (connection.state != "connected") found->uptime.reset();
+      if (connection.state != "connected") {
+        found->uptime.reset();
+        found->disk_state.clear();
+        found->disk_detail.clear();
+      }
       found->state = connection.state;
     }
     if (!connection.reason.empty()) found->reason = connection.reason;
@@ -95,21 +102,28 @@ Status MakeStatus(const std::optional<SupervisorState>& supervisor, bool running
 }
 
 std::string StatusTable(const Status& status) {
-  std::vector<std::array<std::string, 9>> rows = {
-      {"DOMAIN", "DOMID", "STATE", "GENERATION", "OBJECTS", "SESSIONS", "RESTARTS", "UP", "NIC"}};
+  std::vector<std::array<std::string, 9>> rows = {{"DOMAIN", "DOMID", "STATE", "GENERATION",
+                                                   "OBJECTS", "SESSIONS", "RESTARTS", "UP",
+                                                   "DEVICE"}};
+  std::string disks;
   std::string reasons;
   for (const DomainStatus& domain : status.domains) {
     const Connection& connection = domain.connection;
-    rows.push_back(
-        {domain.name, connection.domid == 0 ? "-" : std::to_string(connection.domid), domain.state,
-         std::to_string(connection.generation), std::to_string(connection.objects),
-         std::to_string(connection.sessions), std::to_string(domain.restarts),
-         domain.uptime ? Duration(*domain.uptime) : std::string("-"), OrDash(domain.nic)});
+    rows.push_back({domain.name, connection.domid == 0 ? "-" : std::to_string(connection.domid),
+                    domain.state, std::to_string(connection.generation),
+                    std::to_string(connection.objects), std::to_string(connection.sessions),
+                    std::to_string(domain.restarts),
+                    domain.uptime ? Duration(*domain.uptime) : std::string("-"),
+                    OrDash(domain.nic + domain.disk)});
+    if (!domain.disk_state.empty()) {
+      disks += std::format("{}: disk: {}{}{}\n", domain.name, domain.disk_state,
+                           domain.disk_detail.empty() ? "" : ": ", domain.disk_detail);
+    }
     if (domain.reason.empty()) continue;
     const char* what = domain.state == "connected" ? "the last one ended" : "reason";
     reasons += std::format("{}: {}: {}\n", domain.name, what, domain.reason);
   }
-  std::string text = Table(rows) + reasons;
+  std::string text = Table(rows) + disks + reasons;
   text += std::format("attached: {}\n", OrDash(status.attached));
   if (!status.supervised) text += "vosd does not run\n";
   return text;
@@ -131,6 +145,9 @@ std::string StatusJson(const Status& status) {
                   {"noop_ns", connection.noop_ns},
                   {"restarts", domain.restarts},
                   {"nic", domain.nic},
+                  {"disk", domain.disk},
+                  {"disk_state", domain.disk_state},
+                  {"disk_detail", domain.disk_detail},
                   {"reason", domain.reason}};
     entry["uptime_seconds"] = domain.uptime ? json(domain.uptime->count()) : json(nullptr);
     domains.push_back(std::move(entry));

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `vos status` and `vos stats` print. JSON, one document:
-//   status  {"supervisor": {"running": bool, "pid": number}, "attached":
-//   "init_net"|"other"|"none"|"unknown",
+//   status  {"supervisor": {"running": bool, "pid": number},
+//            "attached": "init_net"|"other"|"none"|"unknown",
 //            "domains": [{"name", "kind", "domid", "state", "generation", "pollers", "lanes",
-//            "objects",
-//                         "sessions", "noop_ns", "restarts", "nic", "reason", "uptime_seconds"}]}
+//                         "objects", "sessions", "noop_ns", "restarts", "nic", "disk",
+//                         "disk_state", "disk_detail", "reason", "uptime_seconds"}]}
 //           domid 0: there is no domain; uptime_seconds null: it is not connected.
 //           state: connected, or else the phase of vosd (tools/vosd/life_cycle.h), or what the
 //           kernel says.
+//           nic, disk: PCI addresses, empty without.
+//           disk_state: of a storage domain (tools/vosd/disk_report.h), empty while it is not
+//           known; disk_detail: what is to be said about it.
 //   stats   {"DOMAIN": {"COUNTER": number}}
 #ifndef VIRTUOS_TOOLS_VOS_STATUS_H_
 #define VIRTUOS_TOOLS_VOS_STATUS_H_
@@ -29,6 +32,9 @@ struct DomainStatus {
   Connection connection;  // what the kernel tells, or zeroes
   std::uint32_t restarts = 0;
   std::string nic;
+  std::string disk;
+  std::string disk_state;
+  std::string disk_detail;
   std::string reason;
   std::optional<std::chrono::seconds> uptime;
 };

@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/vosd/pci.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <filesystem>
-#include <optional>
+#include <format>
 #include <system_error>
 #include <vector>
 
-#include "tools/common/text.h"
+#include "tools/common/file_descriptor.h"
 #include "tools/common/text_file.h"
 
 namespace vos {
 namespace {
 
-// PCI base class of network controllers, as in "0x020000".
+// PCI base class of network controllers, as in "0x020000"; class of NVMe controllers.
 constexpr std::string_view kNetworkClass = "0x02";
+constexpr std::string_view kNvmeClass = "0x0108";
+// Virtio-blk, as a transitional device and as a modern one.
+constexpr std::string_view kVirtioVendor = "0x1af4";
+constexpr std::string_view kVirtioBlockDevices[] = {"0x1001", "0x1042"};
 constexpr std::string_view kPassthroughDriver = "pciback";
 
 // Name of the driver a device is bound to; empty: none.
@@ -49,6 +55,77 @@ std::string InterfacesOf(const std::filesystem::path& device) {
   return names;
 }
 
+// Whether an attribute file of a device begins with a text.
+bool Says(const std::filesystem::path& attribute, std::string_view beginning) {
+  const auto text = ReadTextFile(attribute);
+  return text && text->starts_with(beginning);
+}
+
+bool IsNetworkDevice(const std::filesystem::path& device) {
+  return Says(device / "class", kNetworkClass);
+}
+
+bool IsDisk(const std::filesystem::path& device) {
+  if (Says(device / "class", kNvmeClass)) return true;
+  return Says(device / "vendor", kVirtioVendor) &&
+         std::ranges::any_of(kVirtioBlockDevices, [&](std::string_view number) {
+           return Says(device / "device", number);
+         });
+}
+
+// Names of the block devices of a PCI device, partitions among them, that are held.
+std::string HeldBlockDevicesOf(const std::string& sysfs, const std::string& address,
+                               const IsHeld& is_held) {
+  std::string names;
+  for (const auto& entry : Entries(std::filesystem::path(sysfs) / "class/block")) {
+    std::error_code error;
+    const std::string target = std::filesystem::read_symlink(entry, error).string();
+    const std::string name = entry.filename().string();
+    if (error || !target.contains("/" + address + "/") || !is_held(name)) continue;
+    names += (names.empty() ? "" : " ") + name;
+  }
+  return names;
+}
+
+// What the messages call a device, and whose it is to be.
+struct Wish {
+  std::string_view device;
+  std::string_view domain;
+};
+
+// The first device of a kind for which `uses` gives nothing; it names what the primary does with it.
+Result<PciDevice> FindDevice(
+    const std::string& sysfs, const std::string& wanted, const Wish& wish,
+    const std::function<bool(const std::filesystem::path& device)>& is_kind,
+    const std::function<std::string(const std::string& address)>& uses) {
+  const std::filesystem::path directory = std::filesystem::path(sysfs) / "bus/pci/devices";
+  std::vector<std::string> addresses;
+  if (wanted != "auto") {
+    addresses.push_back(wanted);
+  } else {
+    for (const auto& entry : Entries(directory)) {
+      if (IsPciAddress(entry.filename().string())) addresses.push_back(entry.filename().string());
+    }
+  }
+
+  std::string taken;
+  for (const std::string& address : addresses) {
+    if (!is_kind(directory / address)) continue;
+    const std::string use = uses(address);
+    if (use.empty()) {
+      return PciDevice{address, DriverOf(directory / address) == kPassthroughDriver};
+    }
+    taken += (taken.empty() ? "" : ", ") + address + " (" + use + ")";
+  }
+  if (!taken.empty()) {
+    return Fail(std::format("the primary itself uses the {} {}", wish.device, taken));
+  }
+  if (wanted != "auto") {
+    return Fail(std::format("no {} has the PCI address {}", wish.device, wanted));
+  }
+  return Fail(std::format("the machine has no PCI {} for the {} domain", wish.device, wish.domain));
+}
+
 }  // namespace
 
 bool IsPciAddress(std::string_view text) {
@@ -64,30 +141,25 @@ bool IsPciAddress(std::string_view text) {
   return true;
 }
 
-Result<NetworkDevice> FindNetworkDevice(const std::string& sysfs, const std::string& wanted) {
+Result<PciDevice> FindNetworkDevice(const std::string& sysfs, const std::string& wanted) {
   const std::filesystem::path directory = std::filesystem::path(sysfs) / "bus/pci/devices";
-  std::vector<std::string> addresses;
-  if (wanted != "auto") {
-    addresses.push_back(wanted);
-  } else {
-    for (const auto& entry : Entries(directory)) {
-      if (IsPciAddress(entry.filename().string())) addresses.push_back(entry.filename().string());
-    }
-  }
+  return FindDevice(sysfs, wanted, {"network device", "network"}, IsNetworkDevice,
+                    [&](const std::string& address) { return InterfacesOf(directory / address); });
+}
 
-  std::string taken;
-  for (const std::string& address : addresses) {
-    const auto device_class = ReadTextFile(directory / address / "class");
-    if (!device_class || !device_class->starts_with(kNetworkClass)) continue;
-    const std::string interfaces = InterfacesOf(directory / address);
-    if (interfaces.empty()) {
-      return NetworkDevice{address, DriverOf(directory / address) == kPassthroughDriver};
-    }
-    taken += (taken.empty() ? "" : ", ") + address + " (" + interfaces + ")";
-  }
-  if (!taken.empty()) return Fail("the primary itself uses the network device " + taken);
-  if (wanted != "auto") return Fail("no network device has the PCI address " + wanted);
-  return Fail("the machine has no PCI network device for the network domain");
+bool IsHeldByKernel(const std::string& block_device) {
+  // Whoever holds a block device or one of its partitions has opened it exclusively. What cannot be
+  // opened at all is better left alone.
+  const FileDescriptor device(
+      open(("/dev/" + block_device).c_str(), O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC));
+  return !device;
+}
+
+Result<PciDevice> FindStorageDevice(const std::string& sysfs, const std::string& wanted,
+                                    const IsHeld& is_held) {
+  return FindDevice(
+      sysfs, wanted, {"NVMe or virtio disk", "storage"}, IsDisk,
+      [&](const std::string& address) { return HeldBlockDevicesOf(sysfs, address, is_held); });
 }
 
 }  // namespace vos

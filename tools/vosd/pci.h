@@ -2,6 +2,7 @@
 #ifndef VIRTUOS_TOOLS_VOSD_PCI_H_
 #define VIRTUOS_TOOLS_VOSD_PCI_H_
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -12,15 +13,27 @@ namespace vos {
 // "0000:00:03.0"
 bool IsPciAddress(std::string_view text);
 
-struct NetworkDevice {
+// A device that a service domain is to own.
+struct PciDevice {
   std::string address;
   bool assignable;  // belongs to pciback already
 };
 
-// Chooses the network device a service domain is to own. `wanted` is its address, or "auto": the
-// first one, by address, that is no network interface of the primary. (A driver alone does not
-// count: the bus driver of virtio takes every virtio device.) `sysfs` is /sys, or a tree like it.
-Result<NetworkDevice> FindNetworkDevice(const std::string& sysfs, const std::string& wanted);
+// In what follows, `wanted` is the device's address, or "auto": the first one, by address, that the
+// primary does not use. (A driver alone does not count: the bus driver of virtio takes every virtio
+// device.) `sysfs` is /sys, or a tree like it.
+
+// A network device that is no network interface of the primary.
+Result<PciDevice> FindNetworkDevice(const std::string& sysfs, const std::string& wanted);
+
+// Whether something in the primary holds a block device, such as "vda": a mounted file system, swap
+// space, or another device made of it.
+using IsHeld = std::function<bool(const std::string& block_device)>;
+bool IsHeldByKernel(const std::string& block_device);
+
+// An NVMe or virtio-blk disk none of whose block devices the primary holds.
+Result<PciDevice> FindStorageDevice(const std::string& sysfs, const std::string& wanted,
+                                    const IsHeld& is_held);
 
 }  // namespace vos
 

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::uint32_t kMaxSeconds = 3600;
 constexpr std::uint32_t kMaxAttempts = 1000;
+constexpr std::size_t kMaxCpus = 64;  // characters of a list
 
 std::optional<std::pair<std::string_view, std::string_view>> SplitAssignment(
     std::string_view line) {
@@ -51,9 +52,14 @@ std::optional<bool> Store(std::string_view key, std::string_view value, DomainSe
     domain.kind = DomainKind(value);
     return domain.kind != VOS_DOMAIN_NONE;
   }
-  if (key == "nic") {
-    domain.nic = value;
+  if (key == "nic" || key == "disk") {
+    (key == "nic" ? domain.nic : domain.disk) = value;
     return value == "auto" || value == "none" || IsPciAddress(value);
+  }
+  if (key == "cpus" || key == "boot-cpus") {
+    (key == "cpus" ? domain.cpus : domain.boot_cpus) = value;
+    return !value.empty() && value.size() <= kMaxCpus &&
+           value.find_first_not_of("0123456789,-^") == value.npos;
   }
   if (key == "restart") {
     domain.limits.restart = value == "yes";
@@ -88,8 +94,12 @@ Result<XlConfig> ParseXlConfig(std::string_view text) {
     }
     if (assignment->first == "name") config.name = value;
     if (assignment->first == "type") config.type = value;
+    if (assignment->first == "cpus") config.cpus = value;
+    if (assignment->first == "extra") config.extra = value;
   }
   if (!IsName(config.name)) return Fail("no usable `name` (lower-case letters, digits, - and _)");
+  // vosd hands it on between quotation marks when it adds something.
+  if (config.extra.contains('"')) return Fail("`extra` holds a quotation mark");
   return config;
 }
 
@@ -127,13 +137,22 @@ Result<void> ApplyCommandLine(std::string_view command_line, std::vector<DomainS
   for (std::string_view word : SplitWords(Trim(command_line))) {
     if (!word.starts_with(kPrefix)) continue;
     const auto assignment = SplitAssignment(word.substr(kPrefix.size()));
-    DomainSettings* domain = assignment ? FindDomain(assignment->first, domains) : nullptr;
+    if (!assignment) continue;
+    const std::string_view name = assignment->first.substr(0, assignment->first.find('.'));
+    DomainSettings* domain = FindDomain(name, domains);
     if (domain == nullptr) continue;  // a setting of somebody else
-    if (assignment->second == "none") {
+    if (name != assignment->first) {
+      const std::string_view key = assignment->first.substr(name.size() + 1);
+      if (!Store(key, assignment->second, *domain).value_or(false)) {
+        return Fail(
+            std::format("kernel command line: {} is no setting of a domain", Printable(word, 80)));
+      }
+    } else if (assignment->second == "none") {
       domains.erase(domains.begin() + (domain - domains.data()));
     } else if (assignment->second == "pvh") {
       domain->pvh = true;
       domain->nic = "none";
+      domain->disk = "none";
     } else if (assignment->second != "pv") {
       return Fail(
           std::format("kernel command line: {} is not pv, pvh or none", Printable(word, 80)));
@@ -168,7 +187,9 @@ Result<std::vector<DomainSettings>> ReadSettings(const std::string& directory) {
     domain.name = config->name;
     domain.config_file = file;
     domain.kind = DomainKind(config->name);
-    if (config->type == "pvh") domain.nic = "none";
+    domain.cpus = config->cpus;
+    domain.extra = config->extra;
+    if (config->type == "pvh") domain.nic = domain.disk = "none";
     domains.push_back(std::move(domain));
   }
 
@@ -185,6 +206,7 @@ Result<std::vector<DomainSettings>> ReadSettings(const std::string& directory) {
       return Fail(conf + ": the kind of domain " + domain.name + " is not given");
     }
     if (domain.nic.empty()) domain.nic = domain.kind == VOS_DOMAIN_NETWORK ? "auto" : "none";
+    if (domain.disk.empty()) domain.disk = domain.kind == VOS_DOMAIN_STORAGE ? "auto" : "none";
   }
 
   const auto command_line = ReadTextFile("/proc/cmdline");

@@ -6,14 +6,19 @@
 // vosd.conf, which may be missing, has a section for each domain that differs from the defaults:
 //
 //   [network]
-//   kind = network            network or storage; default: the domain's name
-//   nic = auto                auto, none, or a PCI address; default: auto for kind network, else
-//   none restart = yes             after a failure, by itself connect-timeout = 45      seconds
-//   from its creation to the connection max-attempts = 5          incarnations in a row that may
-//   end before they were connected
+//   kind = network         network or storage; default: the domain's name
+//   nic = auto             auto, none, or a PCI address; default: auto for kind network, else none
+//   disk = auto            the same for kind storage
+//   cpus = 1               processors it may run on, as xl has them; default: its configuration's
+//   boot-cpus = 0-1        the same until it is connected; default: no others
+//   restart = yes          after a failure, by itself
+//   connect-timeout = 45   seconds from its creation to the connection
+//   max-attempts = 5       incarnations in a row that may end before they were connected
 //
-// virtuos.NAME=pv|pvh|none on the kernel command line: as configured with its device passed through
-// (pv, default); as a PVH guest without device; not at all.
+// On the kernel command line, stronger than vosd.conf:
+//   virtuos.NAME=pv|pvh|none  as configured with its device passed through (pv, default); as a PVH
+//                             guest without device; not at all
+//   virtuos.NAME.KEY=VALUE    a setting of vosd.conf
 #ifndef VIRTUOS_TOOLS_VOSD_SETTINGS_H_
 #define VIRTUOS_TOOLS_VOSD_SETTINGS_H_
 
@@ -35,6 +40,10 @@ struct DomainSettings {
   std::string config_file;
   std::uint32_t kind = 0;  // VOS_DOMAIN_*
   std::string nic;         // "auto", "none", or a PCI address
+  std::string disk;        // likewise
+  std::string cpus;        // empty: any
+  std::string boot_cpus;   // empty: the same
+  std::string extra;       // its kernel's command line, as its configuration has it
   bool pvh = false;        // whatever its configuration says
   LifeCycleLimits limits;
 };
@@ -42,7 +51,9 @@ struct DomainSettings {
 // What vosd itself needs of an xl configuration.
 struct XlConfig {
   std::string name;
-  std::string type;  // empty: not given
+  std::string type;   // empty: not given
+  std::string cpus;   // likewise
+  std::string extra;  // likewise
 };
 Result<XlConfig> ParseXlConfig(std::string_view text);
 

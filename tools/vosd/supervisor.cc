@@ -13,6 +13,7 @@
 #include "tools/common/kernel_state.h"
 #include "tools/common/text.h"
 #include "tools/common/text_file.h"
+#include "tools/vosd/disk_report.h"
 #include "tools/vosd/resolver.h"
 
 namespace vos {
@@ -21,6 +22,7 @@ namespace {
 constexpr char kResolverFile[] = "/etc/resolv.conf";
 constexpr char kBackendToken[] = "backend ";
 constexpr char kResolverToken[] = "resolver ";
+constexpr char kDiskToken[] = "disk ";
 constexpr std::size_t kMaxReason = 300;
 
 // Ends what is sent to a client or written to a file as one line.
@@ -34,22 +36,28 @@ struct Supervisor::Domain {
   const DomainSettings settings;
   LifeCycle life;
   std::optional<Timer> timer;
-  std::optional<Timer> resolver_timer;
+  std::optional<Timer> settle_timer;
+  std::optional<Timer> prepare_disk_timer;
   std::deque<Step> steps;
   bool doing = false;
   Phase said = Phase::kStopped;  // phase the log told last
 
-  std::string nic;  // PCI address; empty: none
+  std::string device;  // PCI address of its NIC or disk; empty: none
   std::unique_ptr<Child> xl;
   std::string xl_complaint;  // the last line xl wrote
   std::optional<ConnectionNodes> nodes;
   std::string resolver_path;  // watched; empty: not
   std::string resolver_text;  // written to resolv.conf last
-  bool resolver_settled = false;
+  std::string disk_path;      // watched; empty: not
+  std::string no_disk;        // why it has none
+  DiskReport disk;
+  bool prepare_disk = false;  // the next incarnation is asked to
+  bool settled = false;       // once, see kSettleLimit
   std::string attach_error;
   std::optional<std::chrono::milliseconds> connected_at;
   std::optional<std::chrono::milliseconds> started_at;  // not known of one taken over
   std::vector<int> clients;                             // wait until it is connected or failed
+  std::vector<int> prepare_clients;                     // wait until its disk is served
 };
 
 Result<std::unique_ptr<Supervisor>> Supervisor::Create(const Tools& tools,
@@ -68,13 +76,22 @@ Result<std::unique_ptr<Supervisor>> Supervisor::Create(const Tools& tools,
     auto timer = Timer::Create(tools.loop, [self, d] { self->Do(*d, d->life.OnTimer()); });
     if (!timer) return std::unexpected(timer.error());
     d->timer.emplace(std::move(*timer));
-    auto resolver_timer = Timer::Create(tools.loop, [self, d] {
-      if (!d->resolver_settled) self->Say(*d, "its name servers are not known yet, going on");
-      d->resolver_settled = true;
-      self->ReportStart();
+    auto settle_timer = Timer::Create(tools.loop, [self, d] {
+      const bool network = d->settings.kind == VOS_DOMAIN_NETWORK;
+      if (!d->settled) {
+        self->Say(*d, std::format("{}, going on", network ? "its name servers are not known yet"
+                                                          : "its disk is not served yet"));
+      }
+      self->Settle(*d);
     });
-    if (!resolver_timer) return std::unexpected(resolver_timer.error());
-    d->resolver_timer.emplace(std::move(*resolver_timer));
+    if (!settle_timer) return std::unexpected(settle_timer.error());
+    d->settle_timer.emplace(std::move(*settle_timer));
+    auto prepare_disk_timer = Timer::Create(tools.loop, [self, d] {
+      self->AnswerAll(d->prepare_clients, std::format("error its disk is not served after {} s",
+                                                      kPrepareDiskLimit.count()));
+    });
+    if (!prepare_disk_timer) return std::unexpected(prepare_disk_timer.error());
+    d->prepare_disk_timer.emplace(std::move(*prepare_disk_timer));
     self->domains_.push_back(std::move(domain));
   }
 
@@ -110,10 +127,11 @@ void Supervisor::Start() {
         nodes.BackendState(tools_.store) == XenbusState::kConnected) {
       Say(*domain, std::format("domain {} runs already, taking it over", *domid));
       domain->nodes = nodes;
-      domain->nic = OneLine(
+      domain->device = OneLine(
           tools_.store
               .Read(std::format("/local/domain/{}/backend/pci/{}/0/dev-0", primary_, *domid))
               .value_or(""));
+      domain->no_disk = "it was created without one";
       Do(*domain, domain->life.Adopt(*domid));
     } else {
       Say(*domain, std::format("replacing domain {}, which is not connected", *domid));
@@ -151,7 +169,10 @@ void Supervisor::Do(Domain& domain, LifeCycle::Steps steps) {
     std::string answer = "ok";
     if (domain.life.phase() == Phase::kFailed) answer = "error " + OneLine(domain.life.reason());
     if (!domain.attach_error.empty()) answer = "error " + OneLine(domain.attach_error);
-    for (const int client : std::exchange(domain.clients, {})) control_.Answer(client, answer);
+    AnswerAll(domain.clients, answer);
+  }
+  if (domain.life.phase() == Phase::kFailed) {
+    AnswerAll(domain.prepare_clients, "error " + OneLine(domain.life.reason()));
   }
   Publish();
   ReportStart();
@@ -183,35 +204,62 @@ LifeCycle::Steps Supervisor::DoStep(Domain& domain, const Step& step) {
 
 LifeCycle::Steps Supervisor::Prepare(Domain& domain) {
   domain.started_at = SinceBoot();
-  domain.nic.clear();
-  if (domain.settings.nic == "none") return domain.life.OnPrepared();
-  if (!tools_.hypervisor.CanPassThrough()) {
-    return domain.life.OnFailure(
-        "the IOMMU is off or absent: a service domain cannot own the NIC (see Xen's option iommu=)",
-        /*permanent=*/true);
+  domain.device.clear();
+  const DomainSettings& settings = domain.settings;
+  const bool can_pass_through = tools_.hypervisor.CanPassThrough();
+  if (settings.nic != "none") {
+    if (!can_pass_through) {
+      return domain.life.OnFailure(
+          "the IOMMU is off or absent: a service domain cannot own the NIC (see Xen's option "
+          "iommu=)",
+          /*permanent=*/true);
+    }
+    const auto nic = FindNetworkDevice("/sys", settings.nic);
+    if (!nic) return domain.life.OnFailure(nic.error().message, /*permanent=*/true);
+    return TakeDevice(domain, *nic);
   }
-  const auto device = FindNetworkDevice("/sys", domain.settings.nic);
-  if (!device) return domain.life.OnFailure(device.error().message, /*permanent=*/true);
-  domain.nic = device->address;
-  if (device->assignable) return domain.life.OnPrepared();
-  return RunXl(domain, {"pci-assignable-add", device->address}, [&domain](int status) {
+  if (settings.kind != VOS_DOMAIN_STORAGE) return domain.life.OnPrepared();
+
+  // A storage domain without disk runs and says so: it has nothing to serve.
+  const auto disk = settings.disk == "none" ? Fail("none is configured")
+                    : !can_pass_through
+                        ? Fail("the IOMMU is off or absent (see Xen's option iommu=)")
+                        : FindStorageDevice("/sys", settings.disk, IsHeldByKernel);
+  if (disk) return TakeDevice(domain, *disk);
+  domain.no_disk = disk.error().message;
+  Say(domain, "no disk: " + domain.no_disk);
+  return domain.life.OnPrepared();
+}
+
+LifeCycle::Steps Supervisor::TakeDevice(Domain& domain, const PciDevice& device) {
+  domain.device = device.address;
+  if (device.assignable) return domain.life.OnPrepared();
+  return RunXl(domain, {"pci-assignable-add", device.address}, [&domain](int status) {
     if (status == 0) return domain.life.OnPrepared();
-    return domain.life.OnFailure(std::format("the NIC {} cannot be taken from the primary: {}",
-                                             domain.nic, domain.xl_complaint));
+    return domain.life.OnFailure(std::format("the device {} cannot be taken from the primary: {}",
+                                             domain.device, domain.xl_complaint));
   });
 }
 
 LifeCycle::Steps Supervisor::CreateDomain(Domain& domain) {
+  const DomainSettings& settings = domain.settings;
   // -e: no process of xl's own stays to wait for the domain's end.
-  std::vector<std::string> arguments = {"create", "-e", domain.settings.config_file};
-  if (!domain.nic.empty()) {
-    arguments.push_back(std::format("pci=[\"{},permissive=1\"]", domain.nic));
+  std::vector<std::string> arguments = {"create", "-e", settings.config_file};
+  if (!domain.device.empty()) {
+    arguments.push_back(std::format("pci=[\"{},permissive=1\"]", domain.device));
+  } else if (settings.kind == VOS_DOMAIN_STORAGE) {
+    arguments.push_back("pci=[]");  // whatever its configuration says
   }
-  if (domain.settings.pvh) {
+  const std::string& cpus = settings.boot_cpus.empty() ? settings.cpus : settings.boot_cpus;
+  if (!cpus.empty()) arguments.push_back(std::format("cpus=\"{}\"", cpus));
+  if (settings.pvh) {
     arguments.push_back("type=\"pvh\"");
     // An emulated processor offers such a guest no other one.
     arguments.push_back("tsc_mode=\"native\"");
   }
+  std::string extra = settings.extra;
+  if (std::exchange(domain.prepare_disk, false)) extra += " virtuos.prepare=1";
+  if (extra != settings.extra) arguments.push_back(std::format("extra=\"{}\"", extra));
   return RunXl(domain, std::move(arguments), [this, &domain](int status) {
     if (status != 0) {
       return domain.life.OnFailure("xl create failed: " + domain.xl_complaint);
@@ -242,6 +290,12 @@ LifeCycle::Steps Supervisor::Watch(Domain& domain) {
       return domain.life.OnFailure(watching.error().message);
     }
   }
+  if (domain.settings.kind == VOS_DOMAIN_STORAGE) {
+    domain.disk_path = std::format("/local/domain/{}/data/storage", domain.life.domid());
+    if (auto watching = tools_.store.Watch(domain.disk_path, kDiskToken + name); !watching) {
+      return domain.life.OnFailure(watching.error().message);
+    }
+  }
   return {};
 }
 
@@ -252,26 +306,37 @@ LifeCycle::Steps Supervisor::Attach(Domain& domain) {
                             (*domain.connected_at - *domain.started_at).count()));
   }
   domain.attach_error.clear();
-  if (domain.settings.kind != VOS_DOMAIN_NETWORK) return {};
-  if (const auto attached = tools_.network.Attach(); !attached) {
-    domain.attach_error = attached.error().message;
-    Say(domain, domain.attach_error);
+  if (domain.settings.kind == VOS_DOMAIN_NETWORK) {
+    if (const auto attached = tools_.network.Attach(); !attached) {
+      domain.attach_error = attached.error().message;
+      Say(domain, domain.attach_error);
+    }
   }
-  if (domain.nic.empty()) domain.resolver_settled = true;  // nobody to ask
-  if (!domain.resolver_settled) domain.resolver_timer->Set(kResolverLimit);
-  return {};
+  if (domain.device.empty()) domain.settled = true;  // nothing to find out
+  if (!domain.settled) domain.settle_timer->Set(kSettleLimit);
+  const DomainSettings& settings = domain.settings;
+  if (settings.boot_cpus.empty()) return {};
+  return RunXl(domain,
+               {"vcpu-pin", std::to_string(domain.life.domid()), "all",
+                settings.cpus.empty() ? "all" : settings.cpus},
+               [](int) { return LifeCycle::Steps(); });
 }
 
 LifeCycle::Steps Supervisor::Clean(Domain& domain) {
   domain.xl.reset();
   domain.connected_at.reset();
-  domain.resolver_timer->Clear();
+  domain.settle_timer->Clear();
   if (domain.nodes) {
     tools_.store.Unwatch(domain.nodes->backend_state_path(), kBackendToken + domain.settings.name);
   }
   if (!domain.resolver_path.empty()) {
     tools_.store.Unwatch(domain.resolver_path, kResolverToken + domain.settings.name);
     domain.resolver_path.clear();
+  }
+  if (!domain.disk_path.empty()) {
+    tools_.store.Unwatch(domain.disk_path, kDiskToken + domain.settings.name);
+    domain.disk_path.clear();
+    domain.disk = {};
   }
   // The name finds what a failed creation may have left.
   std::uint32_t domid = domain.life.domid();
@@ -353,6 +418,7 @@ void Supervisor::OnXenStoreEvents() {
     for (const auto& domain : domains_) {
       if (*token == kBackendToken + domain->settings.name) Do(*domain, OnBackendChange(*domain));
       if (*token == kResolverToken + domain->settings.name) OnResolverChange(*domain);
+      if (*token == kDiskToken + domain->settings.name) OnDiskChange(*domain);
     }
   }
 }
@@ -382,7 +448,28 @@ void Supervisor::OnResolverChange(Domain& domain) {
     domain.resolver_text = configuration.text;
     Say(domain, "its name servers are in /etc/resolv.conf");
   }
-  domain.resolver_settled = true;
+  Settle(domain);
+}
+
+void Supervisor::OnDiskChange(Domain& domain) {
+  // Without a device vosd knows better than the domain.
+  if (domain.disk_path.empty() || domain.device.empty()) return;
+  const DiskReport report =
+      MakeDiskReport(tools_.store.Read(domain.disk_path + "/state").value_or(""),
+                     tools_.store.Read(domain.disk_path + "/detail").value_or(""));
+  if (report == domain.disk) return;
+  if (report.state != domain.disk.state) Say(domain, "its disk: " + Describe(report));
+  domain.disk = report;
+  if (IsSettled(report)) {
+    AnswerAll(domain.prepare_clients,
+              IsServed(report) ? "ok" : "error its disk: " + OneLine(Describe(report)));
+    Settle(domain);
+  }
+  Publish();
+}
+
+void Supervisor::Settle(Domain& domain) {
+  domain.settled = true;
   ReportStart();
 }
 
@@ -400,12 +487,16 @@ void Supervisor::OnReleasedDomain() {
 
 void Supervisor::OnRequest(int client, std::string_view request) {
   const auto words = SplitWords(request);
-  if (words.size() != 2 || words[0] != "restart") {
+  if (words.size() != 2 || (words[0] != "restart" && words[0] != "prepare")) {
     control_.Answer(client, "error vosd does not know this request");
     return;
   }
   for (const auto& domain : domains_) {
     if (domain->settings.name != words[1]) continue;
+    if (words[0] == "prepare") {
+      OnPrepareRequest(*domain, client);
+      return;
+    }
     Say(*domain, "an operator asks for a restart");
     const LifeCycle::Steps steps = domain->life.Restart();
     domain->clients.push_back(client);
@@ -413,6 +504,33 @@ void Supervisor::OnRequest(int client, std::string_view request) {
     return;
   }
   control_.Answer(client, "error no service domain has the name " + OneLine(words[1]));
+}
+
+void Supervisor::OnPrepareRequest(Domain& domain, int client) {
+  std::string refusal;
+  if (domain.settings.kind != VOS_DOMAIN_STORAGE) {
+    refusal = "it is no storage domain";
+  } else if (domain.life.phase() != Phase::kConnected) {
+    refusal = std::format("it is not connected ({})", PhaseName(domain.life.phase()));
+  } else if (domain.device.empty()) {
+    refusal = "it has no disk: " + domain.no_disk;
+  } else {
+    refusal = RefusalToPrepare(domain.disk);
+  }
+  if (!refusal.empty()) {
+    control_.Answer(client, "error " + domain.settings.name + ": " + OneLine(refusal));
+    return;
+  }
+  Say(domain, "an operator asks to prepare its disk");
+  // The domain does it when it starts, and not unless it finds the disk empty then.
+  domain.prepare_disk = true;
+  domain.prepare_clients.push_back(client);
+  domain.prepare_disk_timer->Set(kPrepareDiskLimit);
+  Do(domain, domain.life.Restart());
+}
+
+void Supervisor::AnswerAll(std::vector<int>& clients, const std::string& answer) {
+  for (const int client : std::exchange(clients, {})) control_.Answer(client, answer);
 }
 
 void Supervisor::Publish() {
@@ -425,7 +543,14 @@ void Supervisor::Publish() {
     one.phase = PhaseName(domain->life.phase());
     one.domid = domain->life.domid();
     one.restarts = domain->life.restarts();
-    one.nic = domain->nic;
+    if (domain->settings.kind == VOS_DOMAIN_STORAGE) {
+      one.disk = domain->device;
+      const bool missing = domain->device.empty() && domain->life.phase() == Phase::kConnected;
+      one.disk_state = missing ? kNoDisk : domain->disk.state;
+      one.disk_detail = missing ? domain->no_disk : domain->disk.detail;
+    } else {
+      one.nic = domain->device;
+    }
     one.reason = domain->attach_error.empty() ? domain->life.reason() : domain->attach_error;
     one.connected_at = domain->connected_at;
     state.domains.push_back(std::move(one));
@@ -447,14 +572,18 @@ void Supervisor::ReportStart() {
     }
     return;
   }
+  std::string disks;
   for (const auto& domain : domains_) {
-    const bool named = domain->settings.kind != VOS_DOMAIN_NETWORK || domain->resolver_settled;
-    if (domain->life.phase() != Phase::kConnected || !named) return;
+    if (domain->life.phase() != Phase::kConnected || !domain->settled) return;
+    if (domain->settings.kind != VOS_DOMAIN_STORAGE) continue;
+    const std::string_view state = domain->device.empty() ? kNoDisk : domain->disk.state;
+    disks += std::format("{} {}\n", domain->settings.name, state);
   }
-  if (access(kReadyFile, F_OK) == 0) return;
+  if (ready_ == disks) return;
   unlink(kFailedFile);
-  WriteFile(kReadyFile, "");
-  tools_.log.Write("ready");
+  WriteFile(kReadyFile, disks);
+  if (!ready_) tools_.log.Write("ready");
+  ready_ = disks;
 }
 
 void Supervisor::WriteFile(const char* path, const std::string& contents) const {

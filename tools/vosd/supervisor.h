@@ -26,8 +26,11 @@
 
 namespace vos {
 
-// The start is not held up longer than this by the addresses of a domain with a NIC.
-inline constexpr std::chrono::seconds kResolverLimit{10};
+// The start is not held up longer than this, from the connection on, by what a domain still has to
+// find out: the addresses of a NIC, the contents of a disk.
+inline constexpr std::chrono::seconds kSettleLimit{10};
+// From the request to prepare a disk until the domain serves it.
+inline constexpr std::chrono::seconds kPrepareDiskLimit{180};
 
 // Carries out what the LifeCycle of each domain says, and tells it what happens.
 class Supervisor {
@@ -60,6 +63,8 @@ class Supervisor {
   void Do(Domain& domain, LifeCycle::Steps steps);
   LifeCycle::Steps DoStep(Domain& domain, const Step& step);
   LifeCycle::Steps Prepare(Domain& domain);
+  // The domain's device, and its taking from the primary.
+  LifeCycle::Steps TakeDevice(Domain& domain, const PciDevice& device);
   LifeCycle::Steps CreateDomain(Domain& domain);
   LifeCycle::Steps WriteNodes(Domain& domain);
   LifeCycle::Steps Watch(Domain& domain);
@@ -75,8 +80,13 @@ class Supervisor {
   void OnXenStoreEvents();
   LifeCycle::Steps OnBackendChange(Domain& domain);
   void OnResolverChange(Domain& domain);
+  void OnDiskChange(Domain& domain);
+  // What has to be found out is found out, or is waited for no longer.
+  void Settle(Domain& domain);
   void OnReleasedDomain();
   void OnRequest(int client, std::string_view request);
+  void OnPrepareRequest(Domain& domain, int client);
+  void AnswerAll(std::vector<int>& clients, const std::string& answer);
 
   // The domain the toolstack has under this name.
   std::optional<std::uint32_t> FindByName(const std::string& name);
@@ -93,6 +103,7 @@ class Supervisor {
   std::uint32_t primary_ = 0;  // the domain this runs in
   std::vector<std::unique_ptr<Domain>> domains_;
   std::string published_;
+  std::optional<std::string> ready_;  // contents of kReadyFile; nothing: it was not written yet
 };
 
 }  // namespace vos

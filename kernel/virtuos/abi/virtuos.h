@@ -30,7 +30,7 @@
 #define VOS_LINE_SIZE		64u
 
 /* Incremented on every incompatible change; peers with another one refuse. */
-#define VOS_ABI_VERSION		1u
+#define VOS_ABI_VERSION		2u
 #define VOS_MAGIC		0x31534f5554524956ull	/* "VIRTUOS1" */
 
 /*
@@ -63,9 +63,12 @@
 #define VOS_EXTENT_ARENA_PAGES	(VOS_EXTENT_LANES * VOS_USER_CHUNK_PAGES)
 #define VOS_FDMAP_PAGES		4u	/* fd map pages of a session; fds beyond trap */
 #define VOS_FDMAP_ENTRIES	(VOS_FDMAP_PAGES * 256u)
-#define VOS_KERNEL_ARENA_PAGES	1024u	/* arena of the kernel session: 4 MiB */
-#define VOS_MAX_CALL_PAGES	64u	/* arena pages of one kernel call: 256 KiB */
+#define VOS_KERNEL_ARENA_PAGES	2048u	/* arena of the kernel session: 8 MiB */
+#define VOS_MAX_CALL_PAGES	257u	/* arena pages of one kernel call: 1 MiB and a header */
 #define VOS_MAX_CALL_BYTES	(VOS_MAX_CALL_PAGES * VOS_PAGE_SIZE)
+#define VOS_MAX_MESSAGE_PAGES	64u	/* of them, data of one SEND or RECV: 256 KiB */
+#define VOS_MAX_MESSAGE_BYTES	(VOS_MAX_MESSAGE_PAGES * VOS_PAGE_SIZE)
+#define VOS_MAX_TRANSFER	1048576u	/* bytes of one PREAD or PWRITE */
 #define VOS_EVENT_ENTRIES	8192u	/* event queue of one poller, a power of two */
 #define VOS_MAX_GROUPS		64u	/* supplementary groups carried in a credential */
 #define VOS_MAX_ADDRESS		128u	/* bytes of a socket address */
@@ -132,7 +135,21 @@ enum vos_op {
 	VOS_OP_SEND		= 1,
 	VOS_OP_RECV		= 2,
 
-	/* 3..15: reserved for positioned file I/O on user lanes. */
+	/*
+	 * USER. Positioned I/O on a file object: arg.file with pos, flags and
+	 * data; len bytes. One request is one operation on the file, never
+	 * split. res: bytes; a PWRITE's completion.pos is the position behind
+	 * the last byte (of an append: known only now). Kernel lanes say in
+	 * flags how the description stands now (VOS_FILE_*). User lanes send 0:
+	 * the object's own flags hold, and an object that is WITHHELD, or whose
+	 * description appends or goes around the cache, is answered VOS_CPL_TRAP.
+	 */
+	VOS_OP_PREAD		= 3,
+	VOS_OP_PWRITE		= 4,
+	/* USER. fsync; with VOS_FILE_DATA fdatasync. arg.file: flags. */
+	VOS_OP_SYNC		= 5,
+
+	/* 6..15: reserved for user lanes. */
 
 	/* Objects. The request's handle is the object; res 0 or -errno. */
 	VOS_OP_SOCKET		= 16,	/* arg.socket; data: struct vos_credential */
@@ -154,6 +171,32 @@ enum vos_op {
 	 */
 	VOS_OP_IOCTL		= 26,	/* arg.ioctl; data: argument in and out */
 
+	/* Files; arg.file. The request's handle is a file object. */
+	/* fallocate: pos, word[0] bytes, word[1] FALLOC_FL_* mode */
+	VOS_OP_FILE_ALLOCATE	= 32,
+	/* lseek: pos, word[0] whence SEEK_DATA or SEEK_HOLE; res: position */
+	VOS_OP_FILE_SEEK	= 33,
+	/*
+	 * copy_file_range from the handle at pos to the object word[0] at
+	 * word[1], len bytes; res: bytes.
+	 */
+	VOS_OP_FILE_COPY	= 34,
+	/*
+	 * Returns once no operation of a user lane runs on the object. Those
+	 * that come later see the interest flags stored before this request.
+	 */
+	VOS_OP_FILE_DRAIN	= 35,
+	/*
+	 * One FUSE message for the domain's daemon. word[0]: bytes of the
+	 * message; word[1]: offset of the reply in data, a multiple of 8; the
+	 * reply's room is len - word[1]. res: bytes of the reply, a struct
+	 * fuse_out_header and what follows it. data: the message; before it,
+	 * if handle is not NONE, a struct vos_credential: the file that
+	 * FUSE_OPEN, FUSE_CREATE or FUSE_TMPFILE opens becomes that object,
+	 * used under that credential with caps.
+	 */
+	VOS_OP_FUSE		= 36,
+
 	/* Sessions. handle: session index. */
 	VOS_OP_SESSION_OPEN	= 48,	/* data: struct vos_session_grant */
 	VOS_OP_SESSION_EXTEND	= 49,	/* data: struct vos_extent_grant */
@@ -162,6 +205,14 @@ enum vos_op {
 
 	VOS_OP_MAX		= 64,
 };
+
+/* arg.file.flags */
+#define VOS_FILE_APPEND		(1u << 0)	/* PWRITE: at the end of the file, pos is ignored */
+#define VOS_FILE_DSYNC		(1u << 1)	/* PWRITE: data on the disk before it returns */
+#define VOS_FILE_SYNC		(1u << 2)	/* PWRITE: data and all attributes as well */
+#define VOS_FILE_DIRECT		(1u << 3)	/* PREAD, PWRITE: around the cache */
+#define VOS_FILE_DATA		(1u << 4)	/* SYNC: fdatasync */
+#define VOS_FILE_KEEP_MODE	(1u << 5)	/* PWRITE: the writer may keep set-id bits */
 
 /* Request flags. */
 #define VOS_REQ_INLINE		(1u << 0)	/* payload in imm, not in the arena */
@@ -217,6 +268,14 @@ struct vos_request {
 			__u32 unused2;
 			__u64 word[2];
 		} plain;
+		struct {
+			__u64 pos;		/* bytes, 0 .. 2^63 - 1 */
+			__u32 flags;		/* VOS_FILE_* */
+			__u32 data;
+			__u32 caps;		/* VOS_CAP_*, kernel lanes only */
+			__u32 unused;
+			__u64 word[2];
+		} file;
 		__u8 imm[VOS_SEND_INLINE];
 	} arg;
 	__u8  op;			/* 56 enum vos_op */
@@ -236,6 +295,9 @@ VOS_ASSERT(__builtin_offsetof(struct vos_request, arg.plain.data) == 28);
 VOS_ASSERT(__builtin_offsetof(struct vos_request, arg.msg.caps) == 32);
 VOS_ASSERT(__builtin_offsetof(struct vos_request, arg.plain.caps) == 32);
 VOS_ASSERT(__builtin_offsetof(struct vos_request, arg.plain.word) == 40);
+VOS_ASSERT(__builtin_offsetof(struct vos_request, arg.file.data) == 28);
+VOS_ASSERT(__builtin_offsetof(struct vos_request, arg.file.caps) == 32);
+VOS_ASSERT(__builtin_offsetof(struct vos_request, arg.file.word) == 40);
 VOS_ASSERT(__builtin_offsetof(struct vos_request, op) == 56);
 VOS_ASSERT(__builtin_offsetof(struct vos_request, turn) == 60);
 
@@ -354,13 +416,14 @@ VOS_ASSERT(sizeof(struct vos_fdmap_entry) == 16);
 
 #define VOS_KIND_STREAM		(1u << 0)	/* byte stream: partial sends and receives */
 #define VOS_KIND_DATAGRAM	(1u << 1)	/* one call is one message */
+#define VOS_KIND_FILE		(1u << 2)	/* regular file: positioned I/O and fsync */
 
 /* K page: the header of a user session; the fd map pages follow it. */
 struct vos_session_header {
 	__u64 magic;			/* VOS_MAGIC */
 	__u32 abi_version;
 	__u32 features;
-	/* Non-zero once the session is of no more use: make system calls. */
+	/* VOS_DEAD_*, non-zero once the session is of no more use: make system calls. */
 	__u32 dead;
 	/*
 	 * Non-zero while another descriptor table runs in this address space
@@ -375,6 +438,9 @@ struct vos_session_header {
 	__u32 unused[5];
 };
 VOS_ASSERT(sizeof(struct vos_session_header) == 64);
+
+#define VOS_DEAD_ENDING		1u	/* what was asked for before may still happen */
+#define VOS_DEAD_CLOSED		2u	/* it may not; what is complete stays so */
 
 /*
  * The process's view, one mapping of the session: page offsets.
@@ -392,18 +458,18 @@ VOS_ASSERT(sizeof(struct vos_session_header) == 64);
 #define PR_VIRTUOS		0x564f5331	/* "VOS1" */
 
 enum vos_call_op {
-	/* arg: struct vos_enter *. Creates this process's user session. */
+	/* arg: struct vos_enter *. Creates this process's user session with a domain. */
 	VOS_CALL_ENTER		= 1,
-	/* Adds an extent of lanes. Returns its index. */
+	/* arg: domain << 16. Adds an extent of lanes. Returns its index. */
 	VOS_CALL_EXTEND		= 2,
-	/* arg: lane. Rings for a lane of a cold session. */
+	/* arg: lane | domain << 16. Rings for a lane of a cold session. */
 	VOS_CALL_KICK		= 3,
 	/*
-	 * arg: lane | entry << 8 | turn << 32. Sleeps until that entry is
+	 * arg: lane | entry << 8 | domain << 16 | turn << 32. Sleeps until that entry is
 	 * complete: 0. Steps the lane's arm word by itself before each look.
 	 * -ENETDOWN: the session died, if need be because the completion
-	 * never came; -EINTR: handlers ran, call again (the request is never
-	 * abandoned).
+	 * never came, and is closed: the entry is complete, or never will be;
+	 * -EINTR: handlers ran, call again (the request is never abandoned).
 	 */
 	VOS_CALL_WAIT		= 4,
 	/*
@@ -411,6 +477,11 @@ enum vos_call_op {
 	 * instructions: a fault there resumes at abort (-EFAULT).
 	 */
 	VOS_CALL_COPY_RANGE	= 5,
+	/*
+	 * arg: a descriptor. Which domain serves it to user lanes:
+	 * VOS_DOMAIN_*; a session with it makes calls on it faster.
+	 */
+	VOS_CALL_SERVING	= 6,
 };
 
 struct vos_enter {
@@ -455,6 +526,8 @@ struct vos_object_interest {
 VOS_ASSERT(sizeof(struct vos_object_interest) == 16);
 
 #define VOS_INTEREST_NONBLOCK	(1u << 0)
+/* Files: operations of user lanes are answered VOS_CPL_TRAP. */
+#define VOS_INTEREST_WITHHELD	(1u << 1)
 
 /* -------------------------------------------------------------- events */
 
@@ -502,7 +575,9 @@ VOS_ASSERT(sizeof(struct vos_poller_control) == VOS_LINE_SIZE);
 #define VOS_CAP_NET_BROADCAST		(1u << 1)
 #define VOS_CAP_NET_ADMIN		(1u << 2)
 #define VOS_CAP_NET_RAW			(1u << 3)
-#define VOS_CAP_ALL			0xfu
+#define VOS_CAP_FSETID			(1u << 4)
+#define VOS_CAP_SYS_RESOURCE		(1u << 5)
+#define VOS_CAP_ALL			0x3fu
 
 /* Identity under which an object is created and used. Ids are initial-namespace ids. */
 struct vos_credential {

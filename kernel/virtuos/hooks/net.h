@@ -12,6 +12,7 @@
 #include <linux/jump_label.h>
 #include <linux/net.h>
 #include <linux/sockptr.h>
+#include <linux/virtuos/file.h>
 
 struct file;
 struct net;
@@ -52,13 +53,15 @@ static inline bool vos_socket_ioctl(struct socket *sock, unsigned int cmd, unsig
 }
 
 /*
- * O_NONBLOCK, O_ASYNC or the owner of @file changed, or the file is new. Any
- * context, no locks of the file held.
+ * O_NONBLOCK, O_APPEND, O_DIRECT, O_ASYNC or the owner of @file changed, or
+ * the file is new. May sleep for files of a vosfs; no locks of the file held.
  */
 static inline void vos_file_changed(struct file *file)
 {
 	if (static_branch_unlikely(&vos_network_key))
 		__vos_file_changed(file);
+	if (static_branch_unlikely(&vosfs_key))
+		vosfs_file_changed(file);
 }
 
 static inline bool vos_socket_proxied(const struct socket *sock)

@@ -4,8 +4,16 @@
  *
  * Many tasks share a lane: the producer side is under lane->lock, and each
  * waits for its own entry. A service domain never makes a call wait for the
- * outside world, so a call that is not answered within VOS_CALL_TIMEOUT
- * means that the domain has failed.
+ * outside world, so a call that is not answered within call->timeout means
+ * that the domain has failed.
+ *
+ * The entries of a lane are used in turn, so one slow operation holds up the
+ * lane once all others have been used. Calls that wait for a disk or for a
+ * daemon have lanes of their own, and take the emptiest.
+ *
+ * A call from the heap may be abandoned by a caller that is killed: it stays
+ * in its entry and keeps its piece of the arena, which the service may still
+ * write to, until the completion comes or the connection fails.
  */
 #define pr_fmt(fmt) "virtuos: " fmt
 
@@ -53,18 +61,53 @@ void vos_poller_doorbell(struct vos_connection *c, u32 poller)
 static bool vos_arena_take(struct vos_call *call, u32 pages)
 {
 	struct vos_connection *c = call->connection;
-	unsigned long first;
+	unsigned long first, flags;
 
-	spin_lock(&c->arena_lock);
+	spin_lock_irqsave(&c->arena_lock, flags);
 	first = bitmap_find_next_zero_area(c->arena_map, VOS_KERNEL_ARENA_PAGES, 0, pages, 0);
 	if (first < VOS_KERNEL_ARENA_PAGES)
 		bitmap_set(c->arena_map, first, pages);
-	spin_unlock(&c->arena_lock);
+	spin_unlock_irqrestore(&c->arena_lock, flags);
 	if (first >= VOS_KERNEL_ARENA_PAGES)
 		return false;
 	call->first_page = first;
 	call->data = c->region[VOS_REGION_ARENA].address + first * PAGE_SIZE;
 	return true;
+}
+
+/* Operations of a storage domain that wait for its disk or its daemon. */
+static bool vos_op_lingers(const struct vos_request *request)
+{
+	switch (request->op) {
+	case VOS_OP_PWRITE:
+		return request->arg.file.flags & (VOS_FILE_DSYNC | VOS_FILE_SYNC | VOS_FILE_DIRECT);
+	case VOS_OP_SYNC:
+	case VOS_OP_RELEASE:
+	case VOS_OP_FILE_ALLOCATE:
+	case VOS_OP_FILE_COPY:
+	case VOS_OP_FILE_DRAIN:
+	case VOS_OP_FUSE:
+	case VOS_OP_SESSION_CLOSE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Any operation on a file may find the disk busy; the others never wait. */
+static unsigned long vos_op_timeout(const struct vos_connection *c, u8 op)
+{
+	if (c->kind != VOS_DOMAIN_STORAGE)
+		return VOS_CALL_TIMEOUT;
+	switch (op) {
+	case VOS_OP_NOP:
+	case VOS_OP_SESSION_OPEN:
+	case VOS_OP_SESSION_EXTEND:
+	case VOS_OP_SESSION_KICK:
+		return VOS_CALL_TIMEOUT;
+	default:
+		return VOS_CALL_DISK_TIMEOUT;
+	}
 }
 
 /**
@@ -90,6 +133,7 @@ int vos_call_begin(struct vos_call *call, struct vos_connection *c, u8 op, u32 b
 	call->request.fd = -1;
 	call->request.len = bytes;
 	call->bytes = bytes;
+	call->timeout = vos_op_timeout(c, op);
 	if (pages) {
 		err = wait_event_killable(c->lane_space, !vos_connection_usable(c) ||
 					  vos_arena_take(call, pages));
@@ -106,12 +150,13 @@ int vos_call_begin(struct vos_call *call, struct vos_connection *c, u8 op, u32 b
 void vos_call_end(struct vos_call *call)
 {
 	struct vos_connection *c = call->connection;
+	unsigned long flags;
 
 	if (call->data) {
-		spin_lock(&c->arena_lock);
+		spin_lock_irqsave(&c->arena_lock, flags);
 		bitmap_clear(c->arena_map, call->first_page,
 			     DIV_ROUND_UP(call->bytes, PAGE_SIZE));
-		spin_unlock(&c->arena_lock);
+		spin_unlock_irqrestore(&c->arena_lock, flags);
 		wake_up(&c->lane_space);
 	}
 	vos_connection_put(c);
@@ -132,6 +177,7 @@ static bool vos_lane_submit(struct vos_kernel_lane *lane, struct vos_call *call)
 		call->entry = lane->position.entry;
 		call->turn = lane->position.turn;
 		lane->call[call->entry] = call;
+		lane->outstanding++;
 		vos_lane_publish(&lane->c->request[call->entry], &call->request, call->turn);
 		vos_lane_advance(&lane->position, VOS_KERNEL_LANE_DEPTH);
 	}
@@ -139,18 +185,47 @@ static bool vos_lane_submit(struct vos_kernel_lane *lane, struct vos_call *call)
 	return free;
 }
 
-/* This CPU's lane, else any: an entry may be held up by a slow operation. */
-static bool vos_call_submit(struct vos_call *call)
+/* This CPU's lane, else any of these: an entry may be held up by a slow operation. */
+static bool vos_call_submit_near(struct vos_call *call, u32 lanes)
 {
 	struct vos_connection *c = call->connection;
-	u32 first = raw_smp_processor_id() % c->lanes;
+	u32 first = raw_smp_processor_id() % lanes;
 	u32 i;
 
-	for (i = 0; i < c->lanes; i++) {
-		if (vos_lane_submit(&c->lane[(first + i) % c->lanes], call))
+	for (i = 0; i < lanes; i++) {
+		if (vos_lane_submit(&c->lane[(first + i) % lanes], call))
 			return true;
 	}
 	return false;
+}
+
+/* The emptiest of the lanes for slow operations, else any of them. */
+static bool vos_call_submit_apart(struct vos_call *call)
+{
+	struct vos_connection *c = call->connection;
+	u32 best = c->quick_lanes;
+	u32 i;
+
+	for (i = best + 1; i < c->lanes; i++) {
+		if (READ_ONCE(c->lane[i].outstanding) < READ_ONCE(c->lane[best].outstanding))
+			best = i;
+	}
+	if (vos_lane_submit(&c->lane[best], call))
+		return true;
+	for (i = c->quick_lanes; i < c->lanes; i++) {
+		if (vos_lane_submit(&c->lane[i], call))
+			return true;
+	}
+	return false;
+}
+
+static bool vos_call_submit(struct vos_call *call)
+{
+	struct vos_connection *c = call->connection;
+
+	if (c->quick_lanes < c->lanes && vos_op_lingers(&call->request))
+		return vos_call_submit_apart(call);
+	return vos_call_submit_near(call, c->quick_lanes);
 }
 
 static bool vos_call_completed(struct vos_call *call)
@@ -169,6 +244,7 @@ static bool vos_call_take(struct vos_call *call)
 		return false;
 	vos_lane_copy_completion(&call->completion, &lane->s->completion[call->entry]);
 	lane->call[call->entry] = NULL;
+	lane->outstanding--;
 	call->done = true;
 	return true;
 }
@@ -200,10 +276,10 @@ static bool vos_call_spin(struct vos_call *call)
 	return false;
 }
 
-static bool vos_call_sleep(struct vos_call *call)
+/* True: done. False: the time is over, or (killable) the caller is killed. */
+static bool vos_call_sleep(struct vos_call *call, unsigned long *timeout, bool killable)
 {
 	struct vos_kernel_lane *lane = call->lane;
-	unsigned long timeout = VOS_CALL_TIMEOUT;
 	unsigned long flags;
 	bool done;
 
@@ -211,13 +287,14 @@ static bool vos_call_sleep(struct vos_call *call)
 	call->waiter = current;
 	lane->sleepers++;
 	for (;;) {
-		set_current_state(TASK_UNINTERRUPTIBLE);
+		set_current_state(killable ? TASK_KILLABLE : TASK_UNINTERRUPTIBLE);
 		/* One WAKE wakes the lane's finished calls; each arms for its own. */
 		vos_lane_arm(&lane->c->control, ++lane->arm);
-		if (vos_call_take(call) || !timeout)
+		if (vos_call_take(call) || !*timeout ||
+		    (killable && fatal_signal_pending(current)))
 			break;
 		spin_unlock_irqrestore(&lane->lock, flags);
-		timeout = schedule_timeout(timeout);
+		*timeout = schedule_timeout(*timeout);
 		spin_lock_irqsave(&lane->lock, flags);
 	}
 	__set_current_state(TASK_RUNNING);
@@ -228,47 +305,152 @@ static bool vos_call_sleep(struct vos_call *call)
 	return done;
 }
 
-/**
- * vos_call_run() - makes the call and waits for its completion
- * @call: begun, request filled in
- *
- * Return: 0 with the copied completion, or -ENETDOWN.
- */
-int vos_call_run(struct vos_call *call)
+/* Publishes the call; waits for an entry if need be. 0, -ENETDOWN or -EINTR. */
+static int vos_call_publish(struct vos_call *call, bool killable)
 {
 	struct vos_connection *c = call->connection;
-	int result = 0;
+	long left;
+
+	if (!vos_call_submit(call)) {
+		if (killable)
+			left = wait_event_killable_timeout(c->lane_space,
+					!vos_connection_usable(c) || vos_call_submit(call),
+					call->timeout);
+		else
+			left = wait_event_timeout(c->lane_space,
+					!vos_connection_usable(c) || vos_call_submit(call),
+					call->timeout);
+		if (!left)
+			vos_connection_fail(c, "no free entry in %u lanes for %lu s", c->lanes,
+					    call->timeout / HZ);
+		if (!call->lane)
+			return left < 0 ? -EINTR : -ENETDOWN;
+	}
+	vos_poller_doorbell(c, call->lane->index % c->pollers);
+	return 0;
+}
+
+/**
+ * vos_call_wait() - makes the call and waits for its completion
+ * @call: begun, request filled in
+ * @how: VOS_WAIT_*, only for a call of vos_call_new()
+ *
+ * Return: 0 with the copied completion; -ENETDOWN; -EINTR: killed
+ * (VOS_WAIT_KILLABLE); -ETIMEDOUT: not answered (VOS_WAIT_FORGIVING).
+ */
+int vos_call_wait(struct vos_call *call, unsigned int how)
+{
+	struct vos_connection *c = call->connection;
+	unsigned long timeout = call->timeout;
+	bool killable = how & VOS_WAIT_KILLABLE;
+	int err;
 
 	might_sleep();
 	vos_count(c, VOS_COUNT_KERNEL_CALLS);
-	if (!vos_call_submit(call)) {
-		if (!wait_event_timeout(c->lane_space,
-					!vos_connection_usable(c) || vos_call_submit(call),
-					VOS_CALL_TIMEOUT))
-			vos_connection_fail(c, "no free entry in %u lanes for %u s", c->lanes,
-					    VOS_CALL_TIMEOUT / HZ);
-		if (!call->lane)
-			return -ENETDOWN;
-	}
-	vos_poller_doorbell(c, call->lane->index % c->pollers);
+	err = vos_call_publish(call, killable);
+	if (err)
+		return err;
 	if (vos_call_spin(call)) {
 		vos_count(c, VOS_COUNT_KERNEL_SPINS);
 	} else {
 		vos_count(c, VOS_COUNT_KERNEL_SLEEPS);
-		if (!vos_call_sleep(call)) {
-			vos_connection_fail(c, "operation %u not answered in %u s",
-					    call->request.op, VOS_CALL_TIMEOUT / HZ);
+		if (!vos_call_sleep(call, &timeout, killable)) {
+			if (timeout)
+				return -EINTR;
+			if (how & VOS_WAIT_FORGIVING)
+				return -ETIMEDOUT;
+			vos_connection_fail(c, "operation %u not answered in %lu s",
+					    call->request.op, call->timeout / HZ);
 			/* Failing the connection ends every outstanding call. */
-			if (WARN_ON(!vos_call_sleep(call)))
+			timeout = VOS_CALL_TIMEOUT;
+			if (WARN_ON(!vos_call_sleep(call, &timeout, false)))
 				return -ENETDOWN;
 		}
 	}
 	/* Full barrier: the entry was freed under lane->lock, waiters look there. */
 	if (wq_has_sleeper(&c->lane_space))
 		wake_up(&c->lane_space);
-	if (call->completion.turn != call->turn)
-		result = -ENETDOWN;
-	return result;
+	return call->completion.turn == call->turn ? 0 : -ENETDOWN;
+}
+
+int vos_call_run(struct vos_call *call)
+{
+	return vos_call_wait(call, 0);
+}
+
+/* ------------------------------------------------ calls from the heap */
+
+struct vos_call *vos_call_new(struct vos_connection *c, u8 op, u32 bytes)
+{
+	struct vos_call *call = kmalloc(sizeof(*call), GFP_NOFS);
+	int err;
+
+	if (!call)
+		return ERR_PTR(-ENOMEM);
+	err = vos_call_begin(call, c, op, bytes);
+	if (err) {
+		kfree(call);
+		return ERR_PTR(err);
+	}
+	return call;
+}
+
+/* Leaves an outstanding call to whoever sees its completion. Under lane->lock. */
+static bool vos_call_abandon(struct vos_call *call)
+{
+	struct vos_kernel_lane *lane = call->lane;
+
+	if (call->done)
+		return false;
+	/* Like a sleeper: the lane stays armed, and WAKE finds it. */
+	lane->sleepers++;
+	vos_lane_arm(&lane->c->control, ++lane->arm);
+	if (vos_call_take(call)) {
+		lane->sleepers--;
+		return false;
+	}
+	call->abandoned = true;
+	return true;
+}
+
+void vos_call_free(struct vos_call *call)
+{
+	struct vos_kernel_lane *lane = call->lane;
+	unsigned long flags;
+	bool abandoned;
+
+	/* done does not change any more once it is set. */
+	if (lane && !READ_ONCE(call->done)) {
+		spin_lock_irqsave(&lane->lock, flags);
+		abandoned = vos_call_abandon(call);
+		spin_unlock_irqrestore(&lane->lock, flags);
+		if (abandoned)
+			return;
+		wake_up(&call->connection->lane_space);
+	}
+	vos_call_end(call);
+	kfree(call);
+}
+
+/* Chains a finished call that nobody waits for. Under lane->lock. */
+static void vos_call_reap(struct vos_call *call, struct vos_call **finished)
+{
+	call->lane->sleepers--;
+	call->next = *finished;
+	*finished = call;
+}
+
+static void vos_call_discard(struct vos_call *finished)
+{
+	while (finished) {
+		struct vos_call *call = finished;
+
+		finished = call->next;
+		/* The call's reference of the connection is still there. */
+		wake_up(&call->connection->lane_space);
+		vos_call_end(call);
+		kfree(call);
+	}
 }
 
 /**
@@ -302,6 +484,7 @@ int vos_call_simple(struct vos_connection *c, u8 op, u64 handle, u64 word0, u64 
 /* A WAKE event: wakes every sleeper of the lane whose call has completed. */
 void vos_call_wake(struct vos_connection *c, u32 index)
 {
+	struct vos_call *finished = NULL;
 	struct vos_kernel_lane *lane;
 	unsigned long flags;
 	u32 i;
@@ -321,16 +504,22 @@ void vos_call_wake(struct vos_connection *c, u32 index)
 		for (i = 0; i < VOS_KERNEL_LANE_DEPTH; i++) {
 			struct vos_call *call = lane->call[i];
 
-			if (call && call->waiter && vos_call_completed(call))
+			if (!call || !vos_call_completed(call))
+				continue;
+			if (call->waiter)
 				wake_up_process(call->waiter);
+			else if (call->abandoned && vos_call_take(call))
+				vos_call_reap(call, &finished);
 		}
 	}
 	spin_unlock_irqrestore(&lane->lock, flags);
+	vos_call_discard(finished);
 }
 
 /* Ends everything outstanding: a completion whose turn is not the call's. */
 void vos_call_abort_all(struct vos_connection *c)
 {
+	struct vos_call *finished = NULL;
 	unsigned long flags;
 	u32 i, j;
 
@@ -346,11 +535,16 @@ void vos_call_abort_all(struct vos_connection *c)
 			call->completion.turn = call->turn - 1;
 			call->completion.res = -ENETDOWN;
 			lane->call[j] = NULL;
+			lane->outstanding--;
 			call->done = true;
 			if (call->waiter)
 				wake_up_process(call->waiter);
+			else if (call->abandoned)
+				vos_call_reap(call, &finished);
 		}
 		spin_unlock_irqrestore(&lane->lock, flags);
 	}
 	wake_up_all(&c->lane_space);
+	/* The caller holds a reference of the connection. */
+	vos_call_discard(finished);
 }

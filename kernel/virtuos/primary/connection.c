@@ -368,8 +368,13 @@ static void vos_connection_offer(struct vos_connection *c)
 		return;
 	}
 	c->features = features & VOS_PRIMARY_FEATURES;
-	c->lanes = clamp_t(u32, num_possible_cpus(), 1, VOS_MAX_KERNEL_LANES);
 	c->pollers = pollers;
+	c->quick_lanes = clamp_t(u32, num_possible_cpus(), 1, VOS_MAX_KERNEL_LANES);
+	c->lanes = c->quick_lanes;
+	if (c->kind == VOS_DOMAIN_STORAGE) {
+		c->quick_lanes = min(c->quick_lanes, VOS_MAX_KERNEL_LANES - VOS_SLOW_LANES);
+		c->lanes = c->quick_lanes + VOS_SLOW_LANES;
+	}
 	err = vos_connection_memory(c);
 	if (err) {
 		vos_connection_refuse(c, err, "granting shared memory");

@@ -5,6 +5,10 @@
  * request only while the map says that the fd is the handle. So it must never
  * name an object longer than the descriptor table does.
  *
+ * A table has a list of maps, at most one for each kind of domain, and each
+ * names the objects of its own connection alone. The list is walked under RCU
+ * and changed under files->file_lock.
+ *
  * Ordering against the table:
  *   - an entry is stored before its file is visible in the table, and cleared
  *     before its file leaves it. fd_install() is lockless: a later store could
@@ -13,10 +17,10 @@
  *   - attaching publishes the pointer, waits until every fd_install() that did
  *     not see it is over, then scans the table under file_lock.
  *
- * Lifetime. The table holds a reference of the map, the session another one,
+ * Lifetime. The table holds a reference of each map, its session another one,
  * and neither reaches the other through it: a session that ends closes the
- * map and leaves it where it is, until the table goes or another session
- * takes its place. The entries are the session's memory: it frees them a
+ * map and leaves it where it is, until the table goes or the map of another
+ * session with such a domain takes its place. The entries are the session's memory: it frees them a
  * grace period after closing, and every store is inside rcu_read_lock_sched()
  * or a spinlock.
  */
@@ -31,8 +35,10 @@
 struct vos_fdmap {
 	struct kref ref;
 	struct rcu_head rcu;
+	struct vos_fdmap __rcu *next;	/* of the same table; stays when taken out */
 	/* Compared only; not dereferenced once closed. */
 	struct vos_connection *connection;
+	u32 kind;			/* its domain's: VOS_DOMAIN_* */
 	struct vos_fdmap_entry *entries;	/* K: read-only for process and service */
 	bool closed;
 };
@@ -45,6 +51,7 @@ struct vos_fdmap *vos_fdmap_create(struct vos_connection *c, struct vos_fdmap_en
 		return NULL;
 	kref_init(&map->ref);
 	map->connection = c;
+	map->kind = c->kind;
 	map->entries = entries;
 	return map;
 }
@@ -68,25 +75,40 @@ static void vos_fdmap_forget(struct vos_fdmap_entry *entry)
 		vos_store(&entry->handle, VOS_HANDLE_NONE);
 }
 
-/* fd is going to be file, or nothing (NULL). Atomic context. */
-void __vos_fdmap_store(struct vos_fdmap *map, unsigned int fd, struct file *file)
+/* What a map may name. Who asks for a file's object lends it: only the map of its domain does. */
+static struct vos_object *vos_fdmap_object(const struct vos_fdmap *map, struct file *file)
+{
+	return map->kind == VOS_DOMAIN_STORAGE ? vosfs_object(file) : vos_proxy_object(file);
+}
+
+/* fd is going to be file, or nothing (NULL), in one map. */
+static void vos_fdmap_set(struct vos_fdmap *map, unsigned int fd, struct file *file)
 {
 	struct vos_fdmap_entry *entry;
 	struct vos_object *object;
 
-	if (fd >= VOS_FDMAP_ENTRIES || READ_ONCE(map->closed))
+	if (READ_ONCE(map->closed))
 		return;
 	entry = &map->entries[array_index_nospec(fd, VOS_FDMAP_ENTRIES)];
 	vos_fdmap_forget(entry);
 	if (!file)
 		return;
-	object = vos_proxy_object(file);
+	object = vos_fdmap_object(map, file);
 	/* Kind 0: no user lane may carry its data. */
 	if (!object || READ_ONCE(object->connection) != map->connection || !object->kind)
 		return;
 	/* A reader that sees the handle sees its kind. */
 	vos_store(&entry->kind, object->kind);
 	vos_store_release(&entry->handle, object->handle);
+}
+
+/* fd is going to be file, or nothing (NULL), in all maps from this one on. Atomic context. */
+void __vos_fdmap_store(struct vos_fdmap *map, unsigned int fd, struct file *file)
+{
+	if (fd >= VOS_FDMAP_ENTRIES)
+		return;
+	for (; map; map = rcu_dereference_raw(map->next))
+		vos_fdmap_set(map, fd, file);
 }
 
 static void vos_fdmap_scan(struct vos_fdmap *map, struct files_struct *files)
@@ -106,23 +128,31 @@ static void vos_fdmap_scan(struct vos_fdmap *map, struct files_struct *files)
 		 * entry and not yet its file.
 		 */
 		if (file)
-			__vos_fdmap_store(map, fd, file);
+			vos_fdmap_set(map, fd, file);
 	}
 	spin_unlock(&files->file_lock);
 }
 
 int vos_fdmap_attach(struct vos_fdmap *map, struct files_struct *files)
 {
+	struct vos_fdmap __rcu **place = &files->vos_fdmap;
 	struct vos_fdmap *old;
 
 	spin_lock(&files->file_lock);
-	old = rcu_dereference_protected(files->vos_fdmap, lockdep_is_held(&files->file_lock));
+	for (;;) {
+		old = rcu_dereference_protected(*place, lockdep_is_held(&files->file_lock));
+		if (!old || old->kind == map->kind)
+			break;
+		place = &old->next;
+	}
 	if (old && !READ_ONCE(old->closed)) {
 		spin_unlock(&files->file_lock);
 		return -EBUSY;
 	}
 	kref_get(&map->ref);
-	rcu_assign_pointer(files->vos_fdmap, map);
+	if (old)
+		RCU_INIT_POINTER(map->next, rcu_access_pointer(old->next));
+	rcu_assign_pointer(*place, map);
 	spin_unlock(&files->file_lock);
 	if (old)
 		vos_fdmap_put(old);
@@ -135,7 +165,14 @@ int vos_fdmap_attach(struct vos_fdmap *map, struct files_struct *files)
 
 bool vos_fdmap_follows(const struct vos_fdmap *map, struct files_struct *files)
 {
-	return rcu_access_pointer(files->vos_fdmap) == map;
+	const struct vos_fdmap *at;
+
+	rcu_read_lock();
+	at = rcu_dereference(files->vos_fdmap);
+	while (at && at != map)
+		at = rcu_dereference(at->next);
+	rcu_read_unlock();
+	return at;
 }
 
 void vos_fdmap_close(struct vos_fdmap *map)
@@ -157,6 +194,11 @@ void __vos_fdmap_exit(struct files_struct *files)
 	struct vos_fdmap *map = rcu_dereference_protected(files->vos_fdmap, true);
 
 	RCU_INIT_POINTER(files->vos_fdmap, NULL);
-	vos_fdmap_close(map);
-	vos_fdmap_put(map);
+	while (map) {
+		struct vos_fdmap *next = rcu_dereference_protected(map->next, true);
+
+		vos_fdmap_close(map);
+		vos_fdmap_put(map);
+		map = next;
+	}
 }

@@ -74,7 +74,7 @@ int vos_object_add(struct vos_object *object, struct vos_connection *c, u32 kind
 
 		if (rcu_access_pointer(c->object[index]))
 			continue;
-		/* 2^28 sockets of one connection; then it must be renewed. */
+		/* 2^28 objects of one connection; then it must be renewed. */
 		if (c->object_generation == VOS_GENERATION_MAX)
 			break;
 		object->index = index;
@@ -129,6 +129,24 @@ __poll_t vos_object_arm(struct vos_object *object)
 	/* Pairs with the barrier in vos_service_object_publish(). */
 	vos_full_barrier();
 	return vos_object_mask(object);
+}
+
+void vos_object_withhold(struct vos_object *object, bool withheld)
+{
+	struct vos_object_interest *interest = vos_object_interest(object);
+	unsigned long flags;
+	u32 word;
+
+	spin_lock_irqsave(&object->arm_lock, flags);
+	word = vos_load(&interest->flags) & ~VOS_INTEREST_WITHHELD;
+	vos_store(&interest->flags, withheld ? word | VOS_INTEREST_WITHHELD : word);
+	spin_unlock_irqrestore(&object->arm_lock, flags);
+	/*
+	 * Pairs with the barrier between counting an operation of a user lane
+	 * in and reading the flags: a drain that follows sees it counted, or
+	 * it sees the flags.
+	 */
+	vos_full_barrier();
 }
 
 int vos_object_error(struct vos_object *object)

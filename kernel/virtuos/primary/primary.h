@@ -11,6 +11,7 @@
  *   session.c      user sessions: prctl, mapping, lanes, limits
  *   fdmap.c        fd -> handle, kept by hooks in fs/file.c
  *   proxy_*.c      sockets whose stack is in the network domain
+ *   vosfs_*.c      the file system whose files are in the storage domain
  *   network.c      which network namespaces are attached
  *   control.c      /dev/vos and debugfs: state, counters, attach
  */
@@ -40,6 +41,11 @@ struct vos_session;
 
 /* A call not answered within this is a protocol violation of the domain. */
 #define VOS_CALL_TIMEOUT	(20 * HZ)
+/* The same for a call that may wait for a disk, or for a daemon that restarts. */
+#define VOS_CALL_DISK_TIMEOUT	(60 * HZ)
+
+/* Of the lanes to a storage domain, those for operations that wait. */
+#define VOS_SLOW_LANES		4u
 
 /* ------------------------------------------------------------ counters */
 
@@ -99,7 +105,8 @@ struct vos_kernel_lane {
 	struct vos_kernel_lane_s *s;
 	u32 index;
 	u32 arm;			/* last value stored to c->control.arm; under lock */
-	u32 sleepers;			/* calls asleep; under lock */
+	u32 sleepers;			/* calls asleep or abandoned; under lock */
+	u32 outstanding;		/* entries in use; written under lock */
 	struct vos_call *call[VOS_KERNEL_LANE_DEPTH];	/* outstanding, by entry */
 };
 
@@ -130,6 +137,7 @@ struct vos_connection {
 
 	u32 pollers;
 	u32 lanes;
+	u32 quick_lanes;		/* the first of them; the others are for what waits */
 	struct vos_memory root;
 	struct vos_memory directory;
 	struct vos_memory region[VOS_REGION_COUNT];
@@ -201,7 +209,10 @@ void vos_connection_fail(struct vos_connection *c, const char *format, ...);
  *
  * data is shared memory: the service may change it at any time. Read from it
  * once. Calls don't wait for the outside world, so vos_call_run() is bounded
- * by VOS_CALL_TIMEOUT and sleeps uninterruptibly; may sleep.
+ * by call->timeout and sleeps uninterruptibly; may sleep.
+ *
+ * A call of vos_call_new() lies on the heap, is ended by vos_call_free()
+ * whatever became of it, and may be waited for killably.
  */
 struct vos_call {
 	struct vos_connection *connection;	/* a reference is held */
@@ -214,7 +225,10 @@ struct vos_call {
 	u32 turn;
 	struct vos_kernel_lane *lane;
 	struct task_struct *waiter;	/* asleep: woken by the WAKE event */
+	unsigned long timeout;		/* jiffies */
+	struct vos_call *next;		/* among finished calls nobody waits for */
 	bool done;			/* under lane->lock */
+	bool abandoned;			/* freed on completion; under lane->lock */
 };
 
 /*
@@ -225,6 +239,17 @@ struct vos_call {
 int vos_call_begin(struct vos_call *call, struct vos_connection *c, u8 op, u32 bytes);
 int vos_call_run(struct vos_call *call);
 void vos_call_end(struct vos_call *call);
+
+/* How to wait for a call of vos_call_new(); without: as vos_call_run(). */
+#define VOS_WAIT_KILLABLE	(1u << 0)	/* -EINTR if current is killed */
+#define VOS_WAIT_FORGIVING	(1u << 1)	/* -ETIMEDOUT, and the connection lives on */
+
+/* vos_call_begin() on the heap; an ERR_PTR: its errors, or -ENOMEM. */
+struct vos_call *vos_call_new(struct vos_connection *c, u8 op, u32 bytes);
+/* 0 with a completion, -ENETDOWN, or as @how says. */
+int vos_call_wait(struct vos_call *call, unsigned int how);
+/* Ends and frees it, at once or, if it is outstanding, when its completion comes. */
+void vos_call_free(struct vos_call *call);
 
 /* A call without data: returns completion.res (clamped to int), or -errno. */
 int vos_call_simple(struct vos_connection *c, u8 op, u64 handle, u64 word0, u64 word1);
@@ -273,6 +298,11 @@ __poll_t vos_object_mask(struct vos_object *object);
 __poll_t vos_object_arm(struct vos_object *object);
 /* The pending error published beside EPOLLERR, as a positive errno, or 0. */
 int vos_object_error(struct vos_object *object);
+/*
+ * Has the service refuse operations of user lanes, or not any more. Those
+ * that run already are waited for by VOS_OP_FILE_DRAIN. Any context.
+ */
+void vos_object_withhold(struct vos_object *object, bool withheld);
 /* A READY event; event.c calls it. */
 void vos_object_event(struct vos_connection *c, u32 index, u64 handle, u16 mask);
 void vos_object_fail_all(struct vos_connection *c);
@@ -300,5 +330,22 @@ bool vos_network_attached_any(void);
 
 /* The object behind a file if it is a proxy socket of ours, else NULL. No reference. */
 struct vos_object *vos_proxy_object(struct file *file);
+
+/* ------------------------------------------------------------- storage */
+
+/* The object behind a regular file of a vosfs, else NULL. See vos_file_object(). */
+struct vos_object *vosfs_object(struct file *file);
+/* Could user lanes carry the data of this file? Lends nothing. */
+bool vosfs_serves(struct file *file);
+
+/*
+ * The object behind a file, whatever it is, else NULL. No reference. For an
+ * fd map that is going to name it: the object of a file is lent to user lanes
+ * from now on, if nothing forbids it. Any context that may take spinlocks.
+ */
+static inline struct vos_object *vos_file_object(struct file *file)
+{
+	return vos_proxy_object(file) ?: vosfs_object(file);
+}
 
 #endif /* VIRTUOS_PRIMARY_H */

@@ -204,7 +204,7 @@ int vos_proxy_sendmsg(struct socket *sock, struct msghdr *msg, size_t size)
 		return res;
 	}
 	/* One operation, one datagram. */
-	if (size > VOS_MAX_CALL_BYTES -
+	if (size > VOS_MAX_MESSAGE_BYTES -
 		   vos_message_header(msg->msg_name ? msg->msg_namelen : 0, msg->msg_controllen))
 		return -EMSGSIZE;
 	for (;;) {
@@ -373,7 +373,7 @@ static ssize_t vos_proxy_recv_stream(struct vos_proxy *proxy, struct msghdr *msg
 	u32 wanted = flags & VOS_RECV_FLAGS;
 	bool peek = flags & MSG_PEEK;
 	bool control = msg->msg_control && msg->msg_controllen;
-	size_t most = VOS_MAX_CALL_BYTES - (control ? VOS_MAX_CONTROL : 0);
+	size_t most = VOS_MAX_MESSAGE_BYTES - (control ? VOS_MAX_CONTROL : 0);
 	size_t target = sock_rcvlowat(&proxy->sk, flags & MSG_WAITALL,
 				      min_t(size_t, size, INT_MAX));
 	size_t done = 0;
@@ -456,7 +456,7 @@ int vos_proxy_recvmsg(struct socket *sock, struct msghdr *msg, size_t size, int 
 			return vos_proxy_recv_stream(proxy, msg, size, flags, &patience);
 	}
 
-	capacity = min_t(size_t, size, VOS_MAX_CALL_BYTES -
+	capacity = min_t(size_t, size, VOS_MAX_MESSAGE_BYTES -
 			 vos_message_header(VOS_MAX_ADDRESS, control ? VOS_MAX_CONTROL : 0));
 	patience.exclusive = true;
 	/* Not netlink: a dump goes on in its receiver. */

@@ -4,8 +4,10 @@
  * and ended here. The data calls that go through it never come here; what
  * does is opening, more lanes, a doorbell when nobody looks, and sleeping.
  *
- * A session belongs to an address space (mm->vos.session) and follows one
- * descriptor table (fdmap.c). It lives only while a task has both: another
+ * A session belongs to an address space and follows one descriptor table
+ * (fdmap.c). An address space has one with each kind of domain at most, on the
+ * list that begins at mm->vos.session; what holds for one holds for each, and
+ * none knows of the others. It lives only while a task has both: another
  * task of the address space acts on those descriptors through the session,
  * which is no more than it could do by writing to the memory of the task that
  * has both, but would be more once there is none. So it ends when
@@ -13,16 +15,27 @@
  *   - a task with both executes another program or gets another table, or its
  *     thread group exits,
  *   - a task of the mm installs a seccomp filter, which sees no ring call,
+ *   - it is with a storage domain and the process's files are limited in size,
  *   - the connection fails.
+ *
+ * File size limits (RLIMIT_FSIZE) are the primary's to enforce, and only where
+ * the write passes it. So a process with a limit gets no session with a storage
+ * domain, and one that sets a limit loses it: every call here looks. A library
+ * that sees the program set the limit makes such a call at once, so the limit
+ * holds for all that follows; one that another process or a raw system call
+ * sets holds when the session next rings or sleeps.
  *
  * Ending is two steps. vos_session_kill() works in any context: the process
  * is told, its capabilities are revoked by clearing the fd map, sleepers
- * wake. The close work then makes the service let go and ends the grants. The
- * pages themselves stay while the process maps them: a library that looks at
- * `dead` must not fault because of what it is about to find out.
+ * wake. The close work then makes the service let go and ends the grants. Once
+ * the service has let go nothing that was asked for happens any more, and only
+ * then VOS_CALL_WAIT says that the session died: the caller may ask the same
+ * of a system call. The pages themselves stay while the process maps them: a
+ * library that looks at `dead` must not fault because of what it is about to
+ * find out.
  *
  * References: the close work (from the start, so that memory behind the
- * kernel mapping is freed by it alone), mm->vos.session, the mapped file, and
+ * kernel mapping is freed by it alone), the address space, the mapped file, and
  * callers. Kernel-side access to the shared pages is either under
  * session->lock, which the close work takes, or inside an RCU read section
  * that saw the session alive.
@@ -34,6 +47,7 @@
 #define pr_fmt(fmt) "virtuos: " fmt
 
 #include <linux/anon_inodes.h>
+#include <linux/bitfield.h>
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/file.h>
@@ -47,6 +61,7 @@
 #include <linux/seccomp.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/wait_bit.h>
 #include <linux/virtuos/process.h>
 
 #include "session.h"
@@ -56,11 +71,15 @@
 #define VOS_BASE_PAGES		(1u + VOS_FDMAP_PAGES)
 #define VOS_EXTENT_PAGES	(2u + VOS_EXTENT_ARENA_PAGES)
 /*
- * A sleeper rings once more after this, and gives the session up when that
- * does not help either. Together VOS_CALL_TIMEOUT.
+ * A sleeper rings once more each time this is over, and gives the session up
+ * when a call of the primary would have failed the connection. The ringing
+ * makes sure that the domain itself still answers.
  */
-#define VOS_WAIT_ROUNDS		2
-#define VOS_WAIT_TIMEOUT	(VOS_CALL_TIMEOUT / VOS_WAIT_ROUNDS)
+#define VOS_WAIT_TIMEOUT	(VOS_CALL_TIMEOUT / 2)
+#define VOS_WAIT_ROUNDS		(VOS_CALL_TIMEOUT / VOS_WAIT_TIMEOUT)
+#define VOS_WAIT_ROUNDS_DISK	(VOS_CALL_DISK_TIMEOUT / VOS_WAIT_TIMEOUT)
+/* Where the arguments of EXTEND, KICK and WAIT say which domain. */
+#define VOS_ARGUMENT_DOMAIN	GENMASK_ULL(31, 16)
 
 /* Granted memory whose pages may outlive the grants. */
 struct vos_session_memory {
@@ -77,6 +96,7 @@ struct vos_session_extent {
 struct vos_session {
 	struct kref ref;
 	struct vos_connection *connection;	/* a reference is held */
+	struct vos_session *next;	/* of the address space; under mm->vos.lock */
 	u32 index;			/* in connection->session; VOS_MAX_SESSIONS: not there */
 	unsigned long flags;		/* VOS_SESSION_* */
 	struct user_struct *user;	/* who is charged */
@@ -97,6 +117,7 @@ struct vos_session {
 
 /* Bits of vos_session.flags. */
 #define VOS_SESSION_DEAD	0
+#define VOS_SESSION_SERVED	1	/* what was asked for may still happen */
 
 static struct workqueue_struct *vos_session_wq;
 
@@ -168,17 +189,52 @@ static void vos_session_put(struct vos_session *session)
 	kref_put(&session->ref, vos_session_release);
 }
 
-/* The session of an address space, referenced, or NULL. */
-static struct vos_session *vos_session_of(struct mm_struct *mm)
+static u32 vos_session_kind(const struct vos_session *session)
+{
+	return session->connection->kind;
+}
+
+/* Where the session with a domain of this kind is linked, or would be. */
+static struct vos_session **vos_session_place(struct vos_mm *state, u32 kind)
+{
+	struct vos_session **place = &state->session;
+
+	lockdep_assert_held(&state->lock);
+	while (*place && vos_session_kind(*place) != kind)
+		place = &(*place)->next;
+	return place;
+}
+
+/* The session of an address space with a domain of this kind, referenced, or NULL. */
+static struct vos_session *vos_session_of(struct mm_struct *mm, u32 kind)
 {
 	struct vos_session *session;
 
 	spin_lock(&mm->vos.lock);
-	session = mm->vos.session;
+	session = *vos_session_place(&mm->vos, kind);
 	if (session)
 		kref_get(&session->ref);
 	spin_unlock(&mm->vos.lock);
 	return session;
+}
+
+/* All sessions of an address space, referenced. */
+struct vos_session_set {
+	struct vos_session *session[VOS_DOMAIN_MAX];
+	u32 count;
+};
+
+static void vos_session_all(struct mm_struct *mm, struct vos_session_set *set)
+{
+	struct vos_session *session;
+
+	set->count = 0;
+	spin_lock(&mm->vos.lock);
+	for (session = mm->vos.session; session; session = session->next) {
+		kref_get(&session->ref);
+		set->session[set->count++] = session;
+	}
+	spin_unlock(&mm->vos.lock);
 }
 
 /*
@@ -225,7 +281,7 @@ static void vos_session_kill(struct vos_session *session)
 	if (test_and_set_bit(VOS_SESSION_DEAD, &session->flags))
 		return;
 	if (session->header)
-		vos_store(&session->header->dead, 1);
+		vos_store(&session->header->dead, VOS_DEAD_ENDING);
 	if (session->map)
 		vos_fdmap_close(session->map);
 	vos_session_wake_all(session);
@@ -248,6 +304,9 @@ static void vos_session_close(struct work_struct *work)
 					    session->index, err);
 		vos_count(c, VOS_COUNT_SESSIONS_CLOSED);
 	}
+	if (session->header)
+		vos_store_release(&session->header->dead, VOS_DEAD_CLOSED);
+	clear_and_wake_up_bit(VOS_SESSION_SERVED, &session->flags);
 	if (session->index < VOS_MAX_SESSIONS) {
 		mutex_lock(&c->session_lock);
 		RCU_INIT_POINTER(c->session[session->index], NULL);
@@ -459,6 +518,7 @@ static struct vos_session *vos_session_create(u32 kind)
 	mutex_init(&session->lock);
 	spin_lock_init(&session->arm_lock);
 	INIT_WORK(&session->close_work, vos_session_close);
+	__set_bit(VOS_SESSION_SERVED, &session->flags);
 
 	/* Ours; the first is the close work's. */
 	kref_get(&session->ref);
@@ -623,18 +683,32 @@ static struct file *vos_session_reserved(struct vos_session *session, u32 index)
 
 /* --------------------------------------------------------------- ENTER */
 
-/* Only one task of an address space enters at a time. */
-static int vos_enter_begin(struct vos_mm *state)
+/* Do the caller's limits let it have a session with a domain of this kind? */
+static bool vos_session_allows_limits(u32 kind)
 {
+	return kind != VOS_DOMAIN_STORAGE || rlimit(RLIMIT_FSIZE) == RLIM_INFINITY;
+}
+
+/*
+ * Only one task of an address space enters at a time. A dead session is
+ * replaced once it is closed: until then a task may be on its way to wait for
+ * it, and would wait for the new one.
+ */
+static int vos_enter_begin(struct vos_mm *state, u32 kind)
+{
+	struct vos_session *old;
 	int err = 0;
 
 	spin_lock(&state->lock);
+	old = *vos_session_place(state, kind);
 	if (state->confined || seccomp_mode(&current->seccomp) != SECCOMP_MODE_DISABLED)
 		err = -EACCES;
+	else if (old && !vos_session_dead(old))
+		err = -EEXIST;
 	else if (state->entering || state->other_files)
 		err = -EAGAIN;
-	else if (state->session && !vos_session_dead(state->session))
-		err = -EEXIST;
+	else if (old && test_bit(VOS_SESSION_SERVED, &old->flags))
+		err = -EAGAIN;
 	else
 		state->entering = true;
 	spin_unlock(&state->lock);
@@ -654,18 +728,23 @@ static void vos_enter_end(struct vos_mm *state)
  */
 static int vos_enter_publish(struct vos_mm *state, struct vos_session *session)
 {
-	struct vos_session *old = NULL;
+	struct vos_session **place, *old = NULL;
 	int err = 0;
 
 	spin_lock(&state->lock);
 	if (state->confined || seccomp_mode(&current->seccomp) != SECCOMP_MODE_DISABLED) {
 		err = -EACCES;
+	} else if (!vos_session_allows_limits(vos_session_kind(session))) {
+		err = -EFBIG;
 	} else if (state->other_files) {
 		err = -EAGAIN;
 	} else {
-		old = state->session;
+		place = vos_session_place(state, vos_session_kind(session));
+		old = *place;
+		session->next = old ? old->next : NULL;
 		kref_get(&session->ref);
-		state->session = session;
+		/* The hooks ask without the lock whether there is any. */
+		WRITE_ONCE(*place, session);
 	}
 	spin_unlock(&state->lock);
 	if (old)
@@ -719,7 +798,9 @@ static long vos_session_enter(struct vos_enter __user *argument)
 		return -EPROTONOSUPPORT;
 	if (enter.domain == VOS_DOMAIN_NONE || enter.domain > VOS_DOMAIN_MAX)
 		return -EINVAL;
-	err = vos_enter_begin(state);
+	if (!vos_session_allows_limits(enter.domain))
+		return -EFBIG;
+	err = vos_enter_begin(state, enter.domain);
 	if (err)
 		return err;
 	session = vos_session_create(enter.domain);
@@ -770,13 +851,15 @@ static long vos_session_add_extent(struct vos_session *session, u32 index)
 	return 0;
 }
 
-static long vos_session_extend(struct vos_session *session)
+static long vos_session_extend(struct vos_session *session, u64 argument)
 {
 	unsigned long charged;
 	struct file *file;
 	u32 index;
 	long err;
 
+	if (argument & ~VOS_ARGUMENT_DOMAIN)
+		return -EINVAL;
 	if (mutex_lock_killable(&session->lock))
 		return -EINTR;
 	index = session->extents;
@@ -811,17 +894,21 @@ static struct vos_session_extent *vos_session_lane_extent(struct vos_session *se
 	return vos_session_extent(session, lane / VOS_EXTENT_LANES);
 }
 
-static long vos_session_kick(struct vos_session *session, u64 lane)
+static int vos_session_ring(struct vos_session *session, u32 lane)
 {
-	int err;
-
-	if (!vos_session_lane_extent(session, lane))
-		return -EINVAL;
 	if (vos_session_dead(session))
 		return -ENETDOWN;
 	vos_count(session->connection, VOS_COUNT_USER_KICKS);
-	err = vos_call_simple(session->connection, VOS_OP_SESSION_KICK, session->index, lane, 0);
-	return min(err, 0);
+	return vos_call_simple(session->connection, VOS_OP_SESSION_KICK, session->index, lane, 0);
+}
+
+static long vos_session_kick(struct vos_session *session, u64 argument)
+{
+	u64 lane = argument & ~VOS_ARGUMENT_DOMAIN;
+
+	if (!vos_session_lane_extent(session, lane))
+		return -EINVAL;
+	return min(vos_session_ring(session, lane), 0);
 }
 
 /* What a sleeper waits for. */
@@ -896,8 +983,28 @@ static int vos_session_sleep(const struct vos_awaited *awaited, long timeout)
  * A completion that does not come proves nothing against the domain: the
  * process may wait for what it never asked. So the domain is only asked to
  * look at the lane, which fails the connection if that is not answered, and
- * else the session ends.
+ * else the session ends. 1, -EINTR, or -ENETDOWN and the session is ending.
  */
+static int vos_session_await(const struct vos_awaited *awaited)
+{
+	struct vos_session *session = awaited->session;
+	u32 rounds = vos_session_kind(session) == VOS_DOMAIN_STORAGE ? VOS_WAIT_ROUNDS_DISK :
+								       VOS_WAIT_ROUNDS;
+	u32 round;
+
+	for (round = 0; round < rounds; round++) {
+		int status;
+
+		if (round)
+			vos_session_ring(session, awaited->lane);
+		status = vos_session_sleep(awaited, VOS_WAIT_TIMEOUT);
+		if (status)
+			return status;
+	}
+	vos_session_kill(session);
+	return -ENETDOWN;
+}
+
 static long vos_session_wait(struct vos_session *session, u64 argument)
 {
 	struct vos_awaited awaited = {
@@ -906,22 +1013,21 @@ static long vos_session_wait(struct vos_session *session, u64 argument)
 		.entry = (argument >> 8) & 0xff,
 		.turn = argument >> 32,
 	};
-	int round, status;
+	int status;
 
 	awaited.extent = vos_session_lane_extent(session, awaited.lane);
-	if (!awaited.extent || awaited.entry >= VOS_USER_LANE_DEPTH || !awaited.turn ||
-	    (argument & 0xffff0000))
+	if (!awaited.extent || awaited.entry >= VOS_USER_LANE_DEPTH || !awaited.turn)
 		return -EINVAL;
 	vos_count(session->connection, VOS_COUNT_USER_WAITS);
-	for (round = 0; round < VOS_WAIT_ROUNDS; round++) {
-		if (round)
-			vos_session_kick(session, awaited.lane);
-		status = vos_session_sleep(&awaited, VOS_WAIT_TIMEOUT);
-		if (status)
-			return min(status, 0);
-	}
-	vos_session_kill(session);
-	return -ENETDOWN;
+	status = vos_session_await(&awaited);
+	/*
+	 * The caller may do by system call what it asked for here. That must not
+	 * be undone by the other, so it is over first, and perhaps complete.
+	 */
+	if (status == -ENETDOWN &&
+	    wait_on_bit(&session->flags, VOS_SESSION_SERVED, TASK_INTERRUPTIBLE))
+		status = -EINTR;
+	return min(status, 0);
 }
 
 /* A WAKE event. Softirq context; what it says is the service's word only. */
@@ -1001,14 +1107,14 @@ bool __vos_fixup_user_copy(struct mm_struct *mm, struct pt_regs *regs)
 /* Under mm->vos.lock, so that the last store is the last count. */
 static void vos_session_suspend(struct vos_mm *state)
 {
-	struct vos_session *session = state->session;
+	struct vos_session *session;
 
 	lockdep_assert_held(&state->lock);
-	if (!session)
-		return;
 	rcu_read_lock();
-	if (!vos_session_dead(session))
-		vos_store(&session->header->suspended, state->other_files);
+	for (session = state->session; session; session = session->next) {
+		if (!vos_session_dead(session))
+			vos_store(&session->header->suspended, state->other_files);
+	}
 	rcu_read_unlock();
 }
 
@@ -1031,16 +1137,19 @@ void __vos_mm_forget_other(struct task_struct *task, struct mm_struct *mm)
 	spin_unlock(&mm->vos.lock);
 }
 
-/* Tasks that had mm and files together may all be gone: so is the session. */
+/* Tasks that had mm and files together may all be gone: so are their sessions. */
 void __vos_mm_leave(struct mm_struct *mm, struct files_struct *files)
 {
-	struct vos_session *session = vos_session_of(mm);
+	struct vos_session_set set;
 
-	if (!session)
-		return;
-	if (vos_fdmap_follows(session->map, files))
-		vos_session_kill(session);
-	vos_session_put(session);
+	vos_session_all(mm, &set);
+	while (set.count) {
+		struct vos_session *session = set.session[--set.count];
+
+		if (vos_fdmap_follows(session->map, files))
+			vos_session_kill(session);
+		vos_session_put(session);
+	}
 }
 
 void vos_files_replaced(struct files_struct *old)
@@ -1059,18 +1168,20 @@ void vos_files_replaced(struct files_struct *old)
 void vos_mm_confine(void)
 {
 	struct mm_struct *mm = current->mm;
-	struct vos_session *session;
+	struct vos_session_set set;
 
 	if (!mm)
 		return;
 	spin_lock(&mm->vos.lock);
 	mm->vos.confined = true;
 	spin_unlock(&mm->vos.lock);
-	session = vos_session_of(mm);
-	if (!session)
-		return;
-	vos_session_kill(session);
-	vos_session_put(session);
+	vos_session_all(mm, &set);
+	while (set.count) {
+		struct vos_session *session = set.session[--set.count];
+
+		vos_session_kill(session);
+		vos_session_put(session);
+	}
 }
 
 void __vos_mm_exit(struct mm_struct *mm)
@@ -1078,17 +1189,45 @@ void __vos_mm_exit(struct mm_struct *mm)
 	struct vos_session *session = mm->vos.session;
 
 	mm->vos.session = NULL;
-	vos_session_kill(session);
-	vos_session_put(session);
+	while (session) {
+		struct vos_session *next = session->next;
+
+		vos_session_kill(session);
+		vos_session_put(session);
+		session = next;
+	}
 }
 
 /* --------------------------------------------------------------- calls */
 
+/* Kind of the domain that serves a descriptor of the caller to user lanes; 0: none. */
+static long vos_session_serving(unsigned long fd)
+{
+	struct vos_object *socket;
+	struct file *file;
+	long kind = VOS_DOMAIN_NONE;
+
+	file = fd <= INT_MAX ? fget(fd) : NULL;
+	if (!file)
+		return -EBADF;
+	socket = vos_proxy_object(file);
+	if (socket && socket->kind)
+		kind = VOS_DOMAIN_NETWORK;
+	else if (vosfs_serves(file))
+		kind = VOS_DOMAIN_STORAGE;
+	fput(file);
+	return kind;
+}
+
 static long vos_session_do(struct vos_session *session, unsigned long op, unsigned long arg)
 {
+	/* Who has another descriptor table does not use the session: its limits don't count. */
+	if (!vos_session_allows_limits(vos_session_kind(session)) &&
+	    vos_fdmap_follows(session->map, current->files))
+		vos_session_kill(session);
 	switch (op) {
 	case VOS_CALL_EXTEND:
-		return vos_session_extend(session);
+		return vos_session_extend(session, arg);
 	case VOS_CALL_KICK:
 		return vos_session_kick(session, arg);
 	case VOS_CALL_WAIT:
@@ -1106,12 +1245,14 @@ static long vos_session_do(struct vos_session *session, unsigned long op, unsign
  * @arg4: 0
  * @arg5: 0
  *
- * Return: 0 or, for EXTEND, the index. -EINVAL: not ours, or bad arguments;
- * -ENOENT: no session. ENTER: -EACCES: under seccomp; -EAGAIN: another task
- * enters, or one with another descriptor table shares the address space;
- * -EEXIST: there is a session; -EBUSY: the descriptor table has one, of
- * another address space; -EPROTONOSUPPORT: ABI; -ENETDOWN: not connected;
- * -ENOMEM: RLIMIT_MEMLOCK; -ENOBUFS: too many sessions.
+ * Return: 0 or, for EXTEND, the index, for SERVING the kind of domain. -EINVAL:
+ * not ours, or bad arguments; -ENOENT: no session with such a domain. ENTER:
+ * -EACCES: under seccomp; -EFBIG: storage, and the size of files is limited;
+ * -EAGAIN: another task enters, the last session is not closed yet, or a task
+ * with another descriptor table shares the address space; -EEXIST: there is a
+ * session; -EBUSY: the descriptor table has one, of another address space;
+ * -EPROTONOSUPPORT: ABI; -ENETDOWN: not connected; -ENOMEM: RLIMIT_MEMLOCK;
+ * -ENOBUFS: too many sessions. SERVING: -EBADF.
  */
 long virtuos_prctl(int option, unsigned long op, unsigned long arg, unsigned long arg4,
 		   unsigned long arg5)
@@ -1125,7 +1266,9 @@ long virtuos_prctl(int option, unsigned long op, unsigned long arg, unsigned lon
 		return vos_session_enter((struct vos_enter __user *)arg);
 	if (op == VOS_CALL_COPY_RANGE)
 		return vos_copy_range_set((const struct vos_copy_range __user *)arg);
-	session = vos_session_of(current->mm);
+	if (op == VOS_CALL_SERVING)
+		return vos_session_serving(arg);
+	session = vos_session_of(current->mm, FIELD_GET(VOS_ARGUMENT_DOMAIN, arg));
 	if (!session)
 		return -ENOENT;
 	result = vos_session_do(session, op, arg);

@@ -17,7 +17,7 @@ struct vos_fdmap *vos_fdmap_create(struct vos_connection *c, struct vos_fdmap_en
 
 /*
  * Makes the map follow files, which must be current's, and fills it. -EBUSY:
- * another session has this table. May sleep.
+ * another session with a domain of this kind has this table. May sleep.
  */
 int vos_fdmap_attach(struct vos_fdmap *map, struct files_struct *files);
 

@@ -36,6 +36,19 @@ static const char *const vos_service_counter_names[VOS_SERVED_COUNTERS] = {
 	[VOS_SERVED_BYTES_IN]	= "bytes_in",
 };
 
+/* The kinds of service domain this kernel can be. */
+static bool vos_service_can_be(u32 kind)
+{
+	switch (kind) {
+	case VOS_DOMAIN_NETWORK:
+		return IS_ENABLED(CONFIG_VIRTUOS_SERVICE_NETWORK);
+	case VOS_DOMAIN_STORAGE:
+		return IS_ENABLED(CONFIG_VIRTUOS_SERVICE_STORAGE);
+	default:
+		return false;
+	}
+}
+
 static struct dentry *vos_service_debugfs;
 
 static int vos_service_stats_show(struct seq_file *m, void *unused)
@@ -73,7 +86,7 @@ static int vos_service_map(struct vos_service *s, u32 root_ref)
 
 	err = -EPROTO;
 	if (root->magic != VOS_MAGIC || root->abi_version != VOS_ABI_VERSION ||
-	    root->pollers != s->pollers || !root->kernel_lanes ||
+	    root->domain != s->kind || root->pollers != s->pollers || !root->kernel_lanes ||
 	    root->kernel_lanes > VOS_MAX_KERNEL_LANES || root->objects != VOS_MAX_OBJECTS ||
 	    !root->directories || root->directories > VOS_MAX_DIRECTORIES)
 		goto out;
@@ -113,7 +126,6 @@ static int vos_service_map(struct vos_service *s, u32 root_ref)
 		done += root->region_pages[i];
 	}
 	s->lanes = root->kernel_lanes;
-	s->kind = root->domain;
 	s->generation = root->generation;
 	s->features = root->features & VOS_SERVICE_FEATURES;
 out:
@@ -190,8 +202,6 @@ static void vos_service_disconnect(struct vos_service *s)
 
 	if (!s->root.count)
 		return;
-	vos_fault_end(s->fault);
-	s->fault = NULL;
 	/*
 	 * First the sources of work, while the pollers can still let go of
 	 * what they hold; then the pollers; then what they looked at.
@@ -203,7 +213,11 @@ static void vos_service_disconnect(struct vos_service *s)
 		vos_pollers_stop(s);
 		/* What the pollers queued last: it uses the mappings. */
 		vos_workers_flush(s);
+		vos_relay_disconnect(s);
 	}
+	/* It writes into what is unmapped below; operations asked it until here. */
+	vos_fault_end(s->fault);
+	s->fault = NULL;
 	for (i = 0; i < s->pollers; i++) {
 		if (s->poller[i]->irq > 0)
 			unbind_from_irqhandler(s->poller[i]->irq, s->poller[i]);
@@ -268,6 +282,12 @@ static void vos_service_introduce(struct vos_service *s)
 	if (version != VOS_ABI_VERSION) {
 		vos_service_refuse(s, -EPROTO, "primary speaks ABI version %u, this domain %u",
 				   version, VOS_ABI_VERSION);
+		return;
+	}
+	if (vos_xenbus_read_u32(s->device->otherend, VOS_KEY_KIND, &s->kind))
+		s->kind = VOS_DOMAIN_NONE;
+	if (!vos_service_can_be(s->kind)) {
+		vos_service_refuse(s, -EPROTO, "this kernel cannot serve kind %u", s->kind);
 		return;
 	}
 	err = vos_xenbus_write_u32(s->device, VOS_KEY_ABI, VOS_ABI_VERSION);
@@ -405,6 +425,8 @@ static int __init vos_service_init(void)
 	if (!xen_domain())
 		return 0;
 	err = vos_workers_init();
+	if (!err)
+		err = vos_relay_init();
 	if (err)
 		return err;
 	vos_service_debugfs = debugfs_create_dir("virtuos", NULL);

@@ -24,6 +24,10 @@ static kernel_cap_t vos_credential_capabilities(u32 caps)
 		cap_raise(set, CAP_NET_ADMIN);
 	if (caps & VOS_CAP_NET_RAW)
 		cap_raise(set, CAP_NET_RAW);
+	if (caps & VOS_CAP_FSETID)
+		cap_raise(set, CAP_FSETID);
+	if (caps & VOS_CAP_SYS_RESOURCE)
+		cap_raise(set, CAP_SYS_RESOURCE);
 	return set;
 }
 

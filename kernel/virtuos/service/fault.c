@@ -7,6 +7,13 @@
  * pollers go on. FATAL 0 leaves out what an honest primary must take for the
  * end of the domain (an event queue that ran over), so that the run is long.
  *
+ * "lies SEED COUNT FATAL": the next COUNT operations on files and FUSE messages
+ * are answered wrongly, in the completion or in the arena. FATAL 0 leaves out
+ * those that are never answered.
+ *
+ * "nosync": fsync says done and does nothing, from now on. A test of power cuts
+ * that does not notice is no test.
+ *
  * Also here, because it is as little for daily use: the floor of the benchmark,
  * allowed by the order "floor".
  */
@@ -14,6 +21,7 @@
 
 #include <linux/delay.h>
 #include <linux/kthread.h>
+#include <linux/moduleparam.h>
 #include <linux/prandom.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/clock.h>
@@ -30,6 +38,12 @@
 /* Misuses between two pauses, so that the primary looks at them in between. */
 #define VOS_FAULT_BURST	16u
 
+/* Seen by the domain's first process, which takes orders under the same condition. */
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "virtuos."
+static bool vos_faults = true;
+module_param_named(faults, vos_faults, bool, 0444);
+
 struct vos_fault {
 	struct vos_service *service;
 	struct xenbus_watch watch;
@@ -39,31 +53,46 @@ struct vos_fault {
 	u32 count;
 	bool fatal;
 	bool floor;			/* a no-op may hold up the poller */
+	bool nosync;
+
+	spinlock_t lie_lock;		/* the three below */
+	struct rnd_state lie_random;
+	u32 lies;			/* answers still to be falsified */
+	bool lie_fatal;
 };
+
+static u32 vos_fault_below(struct rnd_state *random, u32 below)
+{
+	return prandom_u32_state(random) % below;
+}
 
 static u32 vos_fault_random(struct vos_fault *f, u32 below)
 {
-	return prandom_u32_state(&f->random) % below;
+	return vos_fault_below(&f->random, below);
 }
 
 /* A value that is often nearly right: an honest-looking lie is the worst. */
-static u64 vos_fault_value(struct vos_fault *f)
+static u64 vos_fault_any(struct rnd_state *random)
 {
-	switch (vos_fault_random(f, 6)) {
+	switch (vos_fault_below(random, 6)) {
 	case 0:
 		return 0;
 	case 1:
 		return ~0ull;
 	case 2:
-		return 1ull << vos_fault_random(f, 64);
+		return 1ull << vos_fault_below(random, 64);
 	case 3:
-		return (u64)-(s64)vos_fault_random(f, 4096);
+		return (u64)-(s64)vos_fault_below(random, 4096);
 	case 4:
-		return vos_fault_random(f, 65536);
+		return vos_fault_below(random, 65536);
 	default:
-		return ((u64)prandom_u32_state(&f->random) << 32) |
-		       prandom_u32_state(&f->random);
+		return ((u64)prandom_u32_state(random) << 32) | prandom_u32_state(random);
 	}
+}
+
+static u64 vos_fault_value(struct vos_fault *f)
+{
+	return vos_fault_any(&f->random);
 }
 
 static void vos_fault_words(struct vos_fault *f, void *address, u32 bytes)
@@ -191,6 +220,18 @@ static void vos_fault_changed(struct xenbus_watch *watch, const char *path, cons
 	if (xenbus_scanf(XBT_NIL, f->service->device->nodename, "fault", "%7s", word) == 1 &&
 	    !strcmp(word, "floor"))
 		WRITE_ONCE(f->floor, true);
+	if (xenbus_scanf(XBT_NIL, f->service->device->nodename, "fault", "%7s", word) == 1 &&
+	    !strcmp(word, "nosync"))
+		WRITE_ONCE(f->nosync, true);
+	if (xenbus_scanf(XBT_NIL, f->service->device->nodename, "fault", "lies %u %u %u", &seed,
+			 &count, &fatal) == 3 && count <= VOS_FAULT_MAX) {
+		spin_lock(&f->lie_lock);
+		prandom_seed_state(&f->lie_random, seed);
+		f->lies = count;
+		f->lie_fatal = fatal;
+		spin_unlock(&f->lie_lock);
+		pr_info("%u lies, seed %u\n", count, seed);
+	}
 	if (xenbus_scanf(XBT_NIL, f->service->device->nodename, "fault", "garbage %u %u %u",
 			 &seed, &count, &fatal) != 3 || count > VOS_FAULT_MAX)
 		return;
@@ -234,6 +275,63 @@ void vos_fault_floor(struct vos_operation *op)
 	}
 }
 
+bool vos_fault_nosync(const struct vos_service *s)
+{
+	return s->fault && READ_ONCE(s->fault->nosync);
+}
+
+/* Of a FUSE message: a word of the reply's header or of what follows it. */
+static void vos_fault_reply(struct vos_operation *op, struct rnd_state *random)
+{
+	const struct vos_request *request = &op->request;
+	u64 reply = request->arg.file.word[1];
+	u64 value = vos_fault_any(random);
+	u32 words;
+
+	if (reply > request->len || request->len - reply < 2 * sizeof(value))
+		return;
+	words = (request->len - reply) / sizeof(value);
+	if (vos_fault_below(random, 2))
+		words = min(words, 2);
+	vos_operation_write(op, request->arg.file.data + reply +
+			    vos_fault_below(random, words) * sizeof(value), &value,
+			    sizeof(value));
+}
+
+bool vos_fault_lies(struct vos_operation *op)
+{
+	struct vos_fault *f = op->service->fault;
+	bool silent = false;
+
+	if (!f || !READ_ONCE(f->lies) || op->request.op >= VOS_OP_MAX ||
+	    vos_operation_types[op->request.op].domain != VOS_DOMAIN_STORAGE)
+		return false;
+	spin_lock(&f->lie_lock);
+	if (f->lies) {
+		f->lies--;
+		switch (vos_fault_below(&f->lie_random, 4)) {
+		case 0:
+			op->completion.res = vos_fault_any(&f->lie_random);
+			break;
+		case 1:
+			op->completion.pos = vos_fault_any(&f->lie_random);
+			op->completion.flags = vos_fault_any(&f->lie_random);
+			break;
+		case 2:
+			silent = f->lie_fatal && !vos_fault_below(&f->lie_random, 16);
+			break;
+		default:
+			if (op->request.op == VOS_OP_FUSE)
+				vos_fault_reply(op, &f->lie_random);
+			else
+				op->completion.res += vos_fault_below(&f->lie_random, 3) - 1;
+			break;
+		}
+	}
+	spin_unlock(&f->lie_lock);
+	return silent;
+}
+
 /* Watches for orders; quietly does without if it can't. */
 struct vos_fault *vos_fault_start(struct vos_service *s)
 {
@@ -243,6 +341,7 @@ struct vos_fault *vos_fault_start(struct vos_service *s)
 		return NULL;
 	f->service = s;
 	mutex_init(&f->lock);
+	spin_lock_init(&f->lie_lock);
 	if (xenbus_watch_pathfmt(s->device, &f->watch, NULL, vos_fault_changed, "%s/fault",
 				 s->device->nodename)) {
 		kfree(f);

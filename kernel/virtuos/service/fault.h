@@ -16,6 +16,13 @@ void vos_fault_end(struct vos_fault *f);
  * hence only here, and bounded.
  */
 void vos_fault_floor(struct vos_operation *op);
+/*
+ * Any context, before an operation is completed: falsifies the answer if it
+ * is told to. True: it is not to be answered at all.
+ */
+bool vos_fault_lies(struct vos_operation *op);
+/* Is fsync to do nothing? */
+bool vos_fault_nosync(const struct vos_service *s);
 #else
 static inline struct vos_fault *vos_fault_start(struct vos_service *s)
 {
@@ -28,6 +35,16 @@ static inline void vos_fault_end(struct vos_fault *f)
 
 static inline void vos_fault_floor(struct vos_operation *op)
 {
+}
+
+static inline bool vos_fault_nosync(const struct vos_service *s)
+{
+	return false;
+}
+
+static inline bool vos_fault_lies(struct vos_operation *op)
+{
+	return false;
 }
 #endif
 

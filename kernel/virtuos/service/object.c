@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Objects of this service domain: handle -> socket, and the readiness word
- * by which the primary learns what a socket can do without asking.
+ * Objects of this service domain: handle -> open file, a socket's or a
+ * regular one, and the readiness word by which the primary learns what a
+ * socket can do without asking. A regular file is always ready.
  *
  * Life. The table, the poller's ready list and every operation hold a
  * reference. Whoever takes an object out of the table waits for the others
  * to let go and closes the file itself: close never happens in a poller, and
- * a port is free again when RELEASE completes.
+ * a port is free again, a file that was unlinked gone, when RELEASE completes.
  *
  * Readiness. Something happens to the socket; its wait queue is woken; the
  * callback queues the object on its poller, no more, because polling a
@@ -17,18 +18,10 @@
 
 #include <linux/completion.h>
 #include <linux/cred.h>
-#include <linux/jiffies.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
-#include <net/sock.h>
 
 #include "service.h"
-
-/*
- * Operations that use an object never wait for the outside world, so they let
- * go soon. Below the time after which the primary gives the domain up.
- */
-#define VOS_OBJECT_IDLE_LIMIT	(10 * HZ)
 
 /* What is published; all of it fits the 16 bits of a completion or an event. */
 #define VOS_PUBLISHED_MASK	((__force u32)(EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLERR | \
@@ -38,12 +31,7 @@
 /* What every waiter is told, whatever it waits for. */
 #define VOS_ALWAYS_WANTED	((__force u32)(EPOLLERR | EPOLLHUP))
 
-static struct socket *vos_object_socket(const struct vos_service_object *object)
-{
-	return sock_from_file(object->file);
-}
-
-/* On the socket's wait queue: under its lock, interrupts off, often in softirq. */
+/* On a socket's wait queue: under its lock, interrupts off, often in softirq. */
 static int vos_object_wake(struct wait_queue_entry *wait, unsigned int mode, int flags, void *key)
 {
 	vos_poller_object_ready(container_of(wait, struct vos_service_object, wait));
@@ -99,43 +87,65 @@ void vos_service_object_put(struct vos_service_object *object)
 }
 
 /**
- * vos_service_object_add() - makes a socket an object
+ * vos_service_object_make() - an object that is not in the table yet
  * @s: the connection
  * @handle: chosen by the primary
- * @file: a socket's file; taken over on success
- * @cred: operations run under it; the reference is taken over on success
+ * @type: what @file is
+ * @file: no reference is taken
+ * @cred: operations run under it; no reference is taken
  * @caps: VOS_CAP_* in @cred
  *
- * Return: 0; -EPROTO: a bad handle; -EEXIST: its index is taken; -ESHUTDOWN:
- * the connection ends; -ENOMEM.
+ * Return: the object, which vos_service_object_add() consumes, or NULL: out
+ * of memory.
  */
-int vos_service_object_add(struct vos_service *s, u64 handle, struct file *file,
-			   const struct cred *cred, u32 caps)
+struct vos_service_object *vos_service_object_make(struct vos_service *s, u64 handle,
+						   const struct vos_object_type *type,
+						   struct file *file, const struct cred *cred,
+						   u32 caps)
 {
-	const u32 index = vos_handle_index(handle);
-	struct vos_service_object *object;
-	int err = 0;
+	struct vos_service_object *object = kzalloc(sizeof(*object), GFP_KERNEL);
 
-	if (!vos_service_handle_valid(s, handle))
-		return -EPROTO;
-	object = kzalloc(sizeof(*object), GFP_KERNEL);
 	if (!object)
-		return -ENOMEM;
+		return NULL;
 	kref_init(&object->ref);
 	init_completion(&object->idle);
 	object->service = s;
 	object->handle = handle;
-	object->index = index;
+	object->index = vos_handle_index(handle);
+	object->type = type;
 	object->file = file;
 	object->cred = cred;
 	object->caps = caps;
-	object->poller = vos_service_poller(s, index);
+	object->poller = vos_service_poller(s, object->index);
 	spin_lock_init(&object->publish_lock);
 	INIT_LIST_HEAD(&object->event_node);
+	init_waitqueue_head(&object->drained);
 	init_waitqueue_func_entry(&object->wait, vos_object_wake);
-	object->wait_head = &vos_object_socket(object)->wq.wait;
+	if (type->wait_head)
+		object->wait_head = type->wait_head(file);
 	/* No published mask has this value: the first one is always stored. */
 	object->mask = ~0u;
+	return object;
+}
+
+/**
+ * vos_service_object_add() - lets the primary use an object
+ * @object: from vos_service_object_make(). Its file and cred references are
+ * taken over on success; on error it is freed, and they are the caller's.
+ *
+ * Return: 0; -EPROTO: a bad handle; -EEXIST: its index is taken; -ESHUTDOWN:
+ * the connection ends.
+ */
+int vos_service_object_add(struct vos_service_object *object)
+{
+	struct vos_service *s = object->service;
+	const u32 index = object->index;
+	int err = 0;
+
+	if (!vos_service_handle_valid(s, object->handle)) {
+		kfree(object);
+		return -EPROTO;
+	}
 	/* Nobody waits yet: the primary shows the object to nobody before this is done. */
 	object->arm_seen = vos_load(&vos_service_interest(s, index)->arm);
 
@@ -146,7 +156,8 @@ int vos_service_object_add(struct vos_service *s, u64 handle, struct file *file,
 		err = -EEXIST;
 	} else {
 		/* Both under the lock: what is in the table is on the wait queue. */
-		add_wait_queue(object->wait_head, &object->wait);
+		if (object->wait_head)
+			add_wait_queue(object->wait_head, &object->wait);
 		rcu_assign_pointer(s->object[index], object);
 		kref_get(&object->ref);
 	}
@@ -161,21 +172,6 @@ int vos_service_object_add(struct vos_service *s, u64 handle, struct file *file,
 	return 0;
 }
 
-/*
- * A close with SO_LINGER waits for the peer, up to minutes. The waiting is
- * the primary's business, here it would hold a worker; the data is sent all
- * the same. A linger time of zero, which asks for a reset, stays.
- */
-static void vos_object_forget_linger(struct sock *sk)
-{
-	if (!sk || !sock_flag(sk, SOCK_LINGER))
-		return;
-	lock_sock(sk);
-	if (sk->sk_lingertime)
-		sock_reset_flag(sk, SOCK_LINGER);
-	release_sock(sk);
-}
-
 /* Of an object that was just taken out of the table. */
 static void vos_object_dispose(struct vos_service_object *object)
 {
@@ -185,15 +181,17 @@ static void vos_object_dispose(struct vos_service_object *object)
 	/* Publication queues events under publish_lock: from here on, no more. */
 	vos_poller_forget_object(object);
 	/* Nor is it queued on the ready list again: the callback ran or never will. */
-	remove_wait_queue(object->wait_head, &object->wait);
+	if (object->wait_head)
+		remove_wait_queue(object->wait_head, &object->wait);
 
 	vos_service_object_put(object);
-	if (!wait_for_completion_timeout(&object->idle, VOS_OBJECT_IDLE_LIMIT)) {
+	if (!wait_for_completion_timeout(&object->idle, object->type->idle_limit)) {
 		/* Somebody may still use it: better lost than freed. */
 		pr_err("object %llx is in use for too long; it stays open\n", object->handle);
 		return;
 	}
-	vos_object_forget_linger(vos_object_socket(object)->sk);
+	if (object->type->closing)
+		object->type->closing(object);
 	/* Now, not at the leisure of the delayed fput of kernel threads. */
 	__fput_sync(object->file);
 	put_cred(object->cred);
@@ -201,7 +199,7 @@ static void vos_object_dispose(struct vos_service_object *object)
 }
 
 /**
- * vos_service_object_remove() - ends an object and closes its socket
+ * vos_service_object_remove() - ends an object and closes its file
  * @s: the connection
  * @handle: which
  *
@@ -257,34 +255,6 @@ void vos_service_object_remove_all(struct vos_service *s)
 	}
 }
 
-/**
- * vos_service_object_credit() - bytes a send would take now
- * @object: a socket's
- *
- * Return: an estimate; a send may still take less or more.
- */
-u32 vos_service_object_credit(struct vos_service_object *object)
-{
-	struct sock *sk = vos_object_socket(object)->sk;
-
-	if (sk->sk_type == SOCK_STREAM)
-		return max(sk_stream_wspace(sk), 0);
-	return sock_wspace(sk);
-}
-
-/*
- * Polls without waiting. A key without POLL_BUSY_LOOP: a socket with
- * SO_BUSY_POLL would run its device's poll function here, under publish_lock.
- */
-static u32 vos_object_poll(struct vos_service_object *object)
-{
-	poll_table table;
-
-	init_poll_funcptr(&table, NULL);
-	table._key = ~(__poll_t)POLL_BUSY_LOOP;
-	return (__force u32)vfs_poll(object->file, &table) & VOS_PUBLISHED_MASK;
-}
-
 /* Does the primary want to hear of this mask? Uses up its arming if so. */
 static bool vos_object_wanted(struct vos_service_object *object, u32 mask)
 {
@@ -304,7 +274,7 @@ static bool vos_object_wanted(struct vos_service_object *object, u32 mask)
 }
 
 /**
- * vos_service_object_publish() - tells the primary what the socket can do
+ * vos_service_object_publish() - tells the primary what the object can do
  * @object: referenced
  * @event: something happened, also if the mask is what it was: an edge
  *
@@ -329,7 +299,6 @@ static bool vos_object_wanted(struct vos_service_object *object, u32 mask)
 u32 vos_service_object_publish(struct vos_service_object *object, bool event)
 {
 	struct vos_object_state *state = vos_service_state(object->service, object->index);
-	struct sock *sk = vos_object_socket(object)->sk;
 	u32 mask, gained;
 
 	spin_lock(&object->publish_lock);
@@ -338,7 +307,7 @@ u32 vos_service_object_publish(struct vos_service_object *object, bool event)
 		spin_unlock(&object->publish_lock);
 		return 0;
 	}
-	mask = vos_object_poll(object);
+	mask = object->type->poll(object) & VOS_PUBLISHED_MASK;
 	gained = mask & ~object->mask;
 	if (event || mask != object->mask) {
 		if (mask != object->mask) {
@@ -346,9 +315,8 @@ u32 vos_service_object_publish(struct vos_service_object *object, bool event)
 			vos_store(&state->mask, mask);
 		}
 		/* Beside EPOLLERR; it stays pending until SO_ERROR or a call takes it. */
-		vos_store(&state->error,
-			  mask & (__force u32)EPOLLERR ? READ_ONCE(sk->sk_err) : 0);
-		vos_store(&state->send_credit, vos_service_object_credit(object));
+		vos_store(&state->error, object->type->error(object, mask));
+		vos_store(&state->send_credit, object->type->credit(object));
 		vos_store_release(&state->sequence, ++object->sequence);
 		/* Pairs with the barrier in vos_object_arm() of the primary. */
 		vos_full_barrier();
@@ -357,4 +325,9 @@ u32 vos_service_object_publish(struct vos_service_object *object, bool event)
 	}
 	spin_unlock(&object->publish_lock);
 	return mask;
+}
+
+void vos_op_release(struct vos_operation *op)
+{
+	op->completion.res = vos_service_object_remove(op->service, op->request.handle);
 }

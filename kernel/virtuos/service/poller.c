@@ -206,13 +206,14 @@ static void vos_poller_cool(struct vos_poller *p, struct vos_service_lane *lane)
 	lane->session->watch[p->index].hot--;
 }
 
-/* Up to VOS_POLL_BUDGET requests of one lane. Returns how many. */
+/* Some requests of one lane, see VOS_POLL_BUDGET. Returns how many. */
 static u32 vos_poller_serve(struct vos_poller *p, struct vos_service_lane *lane)
 {
 	struct vos_operation op;
+	s64 moved = 0;
 	u32 n = 0;
 
-	while (n < VOS_POLL_BUDGET &&
+	while (n < VOS_POLL_BUDGET && moved < VOS_POLL_BYTES &&
 	       vos_lane_fetch(&lane->request[lane->position.entry], &lane->position,
 			      &op.request)) {
 		memset(&op.completion, 0, sizeof(op.completion));
@@ -230,6 +231,8 @@ static u32 vos_poller_serve(struct vos_poller *p, struct vos_service_lane *lane)
 		vos_operation_start(&op);
 		if (op.deferred)
 			p->queued_work = true;
+		/* What was executed here; a worker has a copy of its own. */
+		moved += max(op.completion.res, 0);
 		n++;
 	}
 	return n;

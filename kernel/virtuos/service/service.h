@@ -12,7 +12,9 @@
  *   fault.c        misbehaving on request, only for tests
  *   object.c       objects: handle -> struct file, readiness words
  *   credential.c   identities sent by the primary
- *   net/           the operations on sockets
+ *   net/           the network slice: sockets as objects, the operations on them
+ *   file/          the storage slice: files as objects, the operations on them,
+ *                  and the relay of FUSE messages to the domain's daemon
  */
 #ifndef VIRTUOS_SERVICE_H
 #define VIRTUOS_SERVICE_H
@@ -44,10 +46,15 @@ struct vos_fault;
 struct xenbus_device;
 struct gnttab_map_grant_ref;
 
-/* Requests taken from one lane before the next lane has its turn. */
+/* Requests taken from one lane, and bytes moved for it, before the next lane has its turn. */
 #define VOS_POLL_BUDGET		8u
-/* bio_vecs of the longest operation. */
-#define VOS_OPERATION_BVECS	(VOS_MAX_CALL_PAGES + 1u)
+#define VOS_POLL_BYTES		65536u
+/* Operations of user lanes in workers, of one session and of all; more trap. */
+#define VOS_SESSION_QUEUED	64u
+#define VOS_USER_QUEUED		256u
+/* bio_vecs of the longest operation on a socket, and on a file. */
+#define VOS_MESSAGE_BVECS	(VOS_MAX_MESSAGE_PAGES + 1u)
+#define VOS_FILE_BVECS		(VOS_MAX_CALL_PAGES + 1u)
 
 /* Pages granted by the primary, mapped here; not contiguous in memory. */
 struct vos_mapping {
@@ -236,12 +243,19 @@ struct vos_operation {
 #define VOS_RUN_WORKER		1	/* in a worker */
 #define VOS_RUN_USER_ACCESS	2	/* in the worker that has an mm: vos_user_scratch() */
 
+/* What an operation's handle must name, and what an object is. */
+#define VOS_OBJECT_NONE		0	/* the operation looks at the handle itself */
+#define VOS_OBJECT_SOCKET	1
+#define VOS_OBJECT_FILE		2
+
 struct vos_operation_type {
 	/* Fills op->completion. Runs under the object's credential if there is an object. */
 	void (*run)(struct vos_operation *op);
 	u8 where;			/* VOS_RUN_* */
+	u8 domain;			/* only in this kind of domain; VOS_DOMAIN_NONE: in all */
+	u8 object;			/* VOS_OBJECT_*: a live one must have the handle */
 	bool user;			/* allowed on user lanes */
-	bool object;			/* handle must name a live object */
+	bool disk;			/* may wait for the disk in its worker */
 };
 
 /* Indexed by opcode; run == NULL: unknown. Defined in service/operations.c. */
@@ -253,11 +267,49 @@ extern const struct vos_operation_type vos_operation_types[VOS_OP_MAX];
  */
 int vos_operation_read(struct vos_operation *op, void *to, u32 offset, u32 bytes);
 int vos_operation_write(struct vos_operation *op, u32 offset, const void *from, u32 bytes);
-/* An iov_iter over [offset, offset + bytes); bvec has VOS_OPERATION_BVECS entries. */
+/* An iov_iter over [offset, offset + bytes); bvec has `bvecs` entries. */
 int vos_operation_iter(struct vos_operation *op, struct iov_iter *iter, unsigned int direction,
-		       struct bio_vec *bvec, u32 offset, u32 bytes);
+		       struct bio_vec *bvec, u32 bvecs, u32 offset, u32 bytes);
+/* The ordinary system call will do it: the answer to a user lane. */
+static inline void vos_operation_trap(struct vos_operation *op)
+{
+	op->completion.res = -EAGAIN;
+	op->completion.flags |= VOS_CPL_TRAP;
+}
+
+static inline bool vos_operation_from_user(const struct vos_operation *op)
+{
+	return op->lane->session;
+}
+
+/* Is this the worker's copy, or still the poller's? */
+static inline bool vos_operation_in_worker(const struct vos_operation *op)
+{
+	return current_work() == &op->work;
+}
+
+/*
+ * Where an inline operation found that it might sleep: hands it to a worker.
+ * Every caller returns at once; the operation is the worker's, or answered.
+ */
+void vos_operation_defer(struct vos_operation *op);
 
 /* ------------------------------------------------------------- objects */
+
+/* What the kinds of objects do differently. */
+struct vos_object_type {
+	u8 kind;			/* VOS_OBJECT_* */
+	unsigned long idle_limit;	/* jiffies: how long an operation may use one that goes */
+	/* Woken when the readiness may have changed. NULL: it never does. */
+	struct wait_queue_head *(*wait_head)(struct file *file);
+	/* EPOLL* now; does not sleep. Of them, only those that are published count. */
+	u32 (*poll)(struct vos_service_object *object);
+	/* For the state line, with this mask: the pending errno, what a send would take. */
+	s32 (*error)(struct vos_service_object *object, u32 mask);
+	u32 (*credit)(struct vos_service_object *object);
+	/* Before the file is closed. May be NULL. */
+	void (*closing)(struct vos_service_object *object);
+};
 
 struct vos_service_object {
 	struct kref ref;		/* the table, the ready list, operations */
@@ -266,13 +318,14 @@ struct vos_service_object {
 	struct vos_service *service;
 	u64 handle;
 	u32 index;
-	struct file *file;		/* a socket's file; a reference is held */
+	const struct vos_object_type *type;
+	struct file *file;		/* a reference is held */
 	const struct cred *cred;	/* of the creator; operations run under it */
 	u32 caps;			/* VOS_CAP_* in cred */
 	struct vos_poller *poller;	/* publishes its readiness */
 
-	struct wait_queue_entry wait;	/* on the socket's wait queue */
-	struct wait_queue_head *wait_head;
+	struct wait_queue_entry wait;	/* on wait_head */
+	struct wait_queue_head *wait_head;	/* NULL: readiness never changes */
 	struct llist_node ready_node;	/* on poller->ready_list */
 	unsigned long ready_queued;	/* bit 0: on that list */
 
@@ -283,17 +336,30 @@ struct vos_service_object {
 	bool event_queued;		/* on poller->events; under poller->event_lock */
 	bool dead;			/* removed: publishes nothing more; under publish_lock */
 	struct list_head event_node;
+
+	/* Of a file. */
+	bool appends_or_direct;		/* opened so: user lanes trap */
+	atomic_t users;			/* operations of user lanes that run */
+	wait_queue_head_t drained;	/* users became 0 */
 };
 
 /* A handle that may name an object of this connection. */
 bool vos_service_handle_valid(struct vos_service *s, u64 handle);
 /*
- * Installs file, a socket's, under handle; takes over the file and the cred
- * reference. -EEXIST: the index is taken; -EPROTO: a bad handle; -ESHUTDOWN:
- * the connection ends. On error the file and cred are still the caller's.
+ * A new object, which nobody knows yet: vos_service_object_add() or _free().
+ * Holds no reference to the file and the cred before it is added. NULL: out
+ * of memory.
  */
-int vos_service_object_add(struct vos_service *s, u64 handle, struct file *file,
-			   const struct cred *cred, u32 caps);
+struct vos_service_object *vos_service_object_make(struct vos_service *s, u64 handle,
+						   const struct vos_object_type *type,
+						   struct file *file, const struct cred *cred,
+						   u32 caps);
+/*
+ * Puts it into the table; takes over the file and the cred reference.
+ * -EEXIST: the index is taken; -EPROTO: a bad handle; -ESHUTDOWN: the
+ * connection ends. On error it is freed; file and cred are still the caller's.
+ */
+int vos_service_object_add(struct vos_service_object *object);
 /* The live object of a handle, referenced, or NULL. Any context. */
 struct vos_service_object *vos_service_object_get(struct vos_service *s, u64 handle);
 void vos_service_object_put(struct vos_service_object *object);
@@ -305,8 +371,6 @@ void vos_service_object_put(struct vos_service_object *object);
 int vos_service_object_remove(struct vos_service *s, u64 handle);
 /* Removes all; nothing can be added afterwards. The pollers must still run. */
 void vos_service_object_remove_all(struct vos_service *s);
-/* Bytes a send would take now. */
-u32 vos_service_object_credit(struct vos_service_object *object);
 /*
  * Polls the file and publishes the readiness word; raises READY if armed and
  * either `event` (something happened) or the mask changed. Returns the mask.
@@ -357,6 +421,7 @@ struct vos_service_session {
 	/* Per poller: the doorbells it has seen, whether it looks; the poller's own. */
 	struct vos_session_watch watch[VOS_MAX_POLLERS];
 	struct completion idle;		/* the last reference is gone */
+	atomic_t queued;		/* operations in workers */
 };
 
 /* Does the fd map still say that fd is handle? */
@@ -373,12 +438,12 @@ void vos_op_session_kick(struct vos_operation *op);
 
 /* Once, at boot. */
 int vos_workers_init(void);
-/* Returns when nothing queued is running or waiting any more. */
+/* Returns when nothing queued, for whichever queue, is running or waiting any more. */
 void vos_workers_flush(struct vos_service *s);
 /*
  * Queues a heap copy of op, which takes over op's object reference and holds
  * its session; a worker executes and completes it. -ENOMEM; -ENOBUFS: too
- * many are queued.
+ * many are queued, of all or of its session.
  */
 int vos_worker_queue(struct vos_operation *op);
 /*
@@ -397,10 +462,15 @@ void vos_operation_execute(struct vos_operation *op);
 /* Publishes op->completion on its lane, with WAKE if asked for. */
 void vos_operation_complete(struct vos_operation *op);
 
-/* ------------------------------------------------------ net/ operations */
+/* --------------------------------------- operations on any kind of object */
+
+void vos_op_release(struct vos_operation *op);
+
+#ifdef CONFIG_VIRTUOS_SERVICE_NETWORK
+
+/* ------------------------------------------------------------------ net/ */
 
 void vos_op_socket(struct vos_operation *op);
-void vos_op_release(struct vos_operation *op);
 void vos_op_bind(struct vos_operation *op);
 void vos_op_listen(struct vos_operation *op);
 void vos_op_connect(struct vos_operation *op);
@@ -412,5 +482,37 @@ void vos_op_getsockopt(struct vos_operation *op);
 void vos_op_ioctl(struct vos_operation *op);
 void vos_op_send(struct vos_operation *op);
 void vos_op_recv(struct vos_operation *op);
+
+#endif /* CONFIG_VIRTUOS_SERVICE_NETWORK */
+
+#ifdef CONFIG_VIRTUOS_SERVICE_STORAGE
+
+/* ----------------------------------------------------------------- file/ */
+
+void vos_op_pread(struct vos_operation *op);
+void vos_op_pwrite(struct vos_operation *op);
+void vos_op_sync(struct vos_operation *op);
+void vos_op_file_allocate(struct vos_operation *op);
+void vos_op_file_seek(struct vos_operation *op);
+void vos_op_file_copy(struct vos_operation *op);
+void vos_op_file_drain(struct vos_operation *op);
+void vos_op_fuse(struct vos_operation *op);
+/* Once, at boot: the device of the relay. */
+int vos_relay_init(void);
+/* Forgets the connection's messages; no more come, its memory is still mapped. Sleeps. */
+void vos_relay_disconnect(struct vos_service *s);
+
+#else
+
+static inline int vos_relay_init(void)
+{
+	return 0;
+}
+
+static inline void vos_relay_disconnect(struct vos_service *s)
+{
+}
+
+#endif /* CONFIG_VIRTUOS_SERVICE_STORAGE */
 
 #endif /* VIRTUOS_SERVICE_H */

@@ -5,11 +5,18 @@
  * A workqueue of high priority whose workers run on the CPU of the poller
  * that queued: the poller yields, the worker runs at once with warm caches.
  *
+ * What may wait for the disk has a queue of its own, so that however many
+ * wait there, everything else goes on.
+ *
  * Order. Operations start in the order of their lane; those that sleep may
  * be overtaken, by other workers and by later inline operations of the lane.
- * Only kernel lanes have operations here, and there every caller waits for
- * its completion before it goes on, so what may overtake is what was
- * concurrent anyhow. User lanes get VOS_CPL_TRAP instead of a worker.
+ * Every caller waits for its completion before it goes on, so what may
+ * overtake is what was concurrent anyhow. That is true of user lanes too,
+ * whose operations on files come here; theirs on sockets get VOS_CPL_TRAP.
+ *
+ * Fairness. Kernel lanes cannot have more outstanding than fits here. User
+ * lanes together, and each session, have a share that leaves the rest alone;
+ * what is beyond traps, and comes back by a kernel lane.
  */
 #define pr_fmt(fmt) "virtuos: " fmt
 
@@ -31,8 +38,10 @@
 #define VOS_SCRATCH_BYTES	PAGE_ALIGN(VOS_MAX_OPTION + PAGE_SIZE)
 
 static struct workqueue_struct *vos_workers;
-/* Heap copies of operations, queued or running. */
+static struct workqueue_struct *vos_disk_workers;
+/* Heap copies of operations, queued or running: of kernel lanes, of user lanes. */
 static atomic_t vos_workers_queued;
+static atomic_t vos_user_queued;
 /* The one address space with the scratch memory; whoever uses it has the lock. */
 static DEFINE_MUTEX(vos_user_lock);
 static struct mm_struct *vos_user_mm;
@@ -100,6 +109,34 @@ static void vos_worker_execute_user(struct vos_operation *op)
 	mutex_unlock(&vos_user_lock);
 }
 
+/* Counts an operation in. False: its share is used up. */
+static bool vos_worker_claim(struct vos_service_session *session)
+{
+	if (!session) {
+		if (atomic_inc_return(&vos_workers_queued) <= VOS_MAX_QUEUED)
+			return true;
+		atomic_dec(&vos_workers_queued);
+		return false;
+	}
+	if (atomic_inc_return(&session->queued) <= VOS_SESSION_QUEUED) {
+		if (atomic_inc_return(&vos_user_queued) <= VOS_USER_QUEUED)
+			return true;
+		atomic_dec(&vos_user_queued);
+	}
+	atomic_dec(&session->queued);
+	return false;
+}
+
+static void vos_worker_unclaim(struct vos_service_session *session)
+{
+	if (!session) {
+		atomic_dec(&vos_workers_queued);
+		return;
+	}
+	atomic_dec(&vos_user_queued);
+	atomic_dec(&session->queued);
+}
+
 static void vos_worker_run(struct work_struct *work)
 {
 	struct vos_operation *op = container_of(work, struct vos_operation, work);
@@ -109,11 +146,11 @@ static void vos_worker_run(struct work_struct *work)
 		vos_worker_execute_user(op);
 	else
 		vos_operation_execute(op);
+	kfree(op);
+	vos_worker_unclaim(session);
 	/* The session last: its lane was completed. */
 	if (session)
 		vos_service_session_put(session);
-	kfree(op);
-	atomic_dec(&vos_workers_queued);
 }
 
 /**
@@ -125,23 +162,23 @@ static void vos_worker_run(struct work_struct *work)
  */
 int vos_worker_queue(struct vos_operation *op)
 {
+	struct vos_service_session *session = op->lane->session;
 	struct vos_operation *copy;
 
-	if (atomic_inc_return(&vos_workers_queued) > VOS_MAX_QUEUED) {
-		atomic_dec(&vos_workers_queued);
+	if (!vos_worker_claim(session))
 		return -ENOBUFS;
-	}
 	copy = kmemdup(op, sizeof(*op), GFP_KERNEL);
 	if (!copy) {
-		atomic_dec(&vos_workers_queued);
+		vos_worker_unclaim(session);
 		return -ENOMEM;
 	}
 	copy->deferred = false;
-	if (copy->lane->session)
-		kref_get(&copy->lane->session->ref);
+	if (session)
+		kref_get(&session->ref);
 	INIT_WORK(&copy->work, vos_worker_run);
 	vos_served(op->service, VOS_SERVED_WORKER, 1);
-	queue_work(vos_workers, &copy->work);
+	queue_work(vos_operation_types[op->request.op].disk ? vos_disk_workers : vos_workers,
+		   &copy->work);
 	return 0;
 }
 
@@ -152,6 +189,7 @@ int vos_worker_queue(struct vos_operation *op)
 void vos_workers_flush(struct vos_service *s)
 {
 	flush_workqueue(vos_workers);
+	flush_workqueue(vos_disk_workers);
 }
 
 /**
@@ -161,6 +199,8 @@ void vos_workers_flush(struct vos_service *s)
  */
 int __init vos_workers_init(void)
 {
-	vos_workers = alloc_workqueue("vos_worker", WQ_HIGHPRI, VOS_MAX_QUEUED);
-	return vos_workers ? 0 : -ENOMEM;
+	/* As many may sleep at once as the workqueue allows; VOS_MAX_QUEUED is less. */
+	vos_workers = alloc_workqueue("vos_worker", WQ_HIGHPRI, WQ_MAX_ACTIVE);
+	vos_disk_workers = alloc_workqueue("vos_disk", WQ_HIGHPRI, WQ_MAX_ACTIVE);
+	return vos_workers && vos_disk_workers ? 0 : -ENOMEM;
 }

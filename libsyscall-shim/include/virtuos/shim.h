@@ -18,14 +18,15 @@ extern "C" {
 
 /*
  * Counts since the process started or was forked. All calls are data calls on
- * redirected descriptors, except where said. A call answered by a lane is
- * counted in `fast`; one that was left to an ordinary system call in exactly
- * one of the trap_ counters. Calls on other descriptors are not counted.
+ * redirected sockets and positioned calls, fsync and fdatasync on redirected
+ * files, except where said. A call answered by a lane is counted in `fast`; one
+ * that was left to an ordinary system call in exactly one of the trap_
+ * counters. Calls on other descriptors are not counted.
  */
 struct vos_shim_counters {
   uint64_t fast;             /* answered by a lane */
   uint64_t fast_continued;   /* of `fast`: the rest went by an ordinary system call */
-  uint64_t doorbells;        /* of `fast`: the lane was parked */
+  uint64_t doorbells;        /* requests on a lane that was parked */
   uint64_t kicks;            /* system calls to ring for a cold session */
   uint64_t waits;            /* system calls to sleep for a completion */
   uint64_t yields;           /* system calls to let others run before blocking */
@@ -34,9 +35,9 @@ struct vos_shim_counters {
   uint64_t lanes;            /* lanes taken by threads */
   uint64_t lanes_reclaimed;  /* lanes of ended threads and abandoned calls taken back */
 
-  uint64_t trap_no_session;  /* any data call: the process has none, or it died */
+  uint64_t trap_no_session;  /* the session just died */
   uint64_t trap_suspended;   /* another descriptor table runs in this address space */
-  uint64_t trap_arguments;   /* flags, names, control data, empty or long vectors */
+  uint64_t trap_arguments;   /* flags, names, control data, offsets, empty or long vectors */
   uint64_t trap_size;        /* more than one lane's arena chunk */
   uint64_t trap_fault;       /* a pointer that cannot be used; the kernel answers */
   uint64_t trap_busy;        /* in a signal handler that interrupted the shim */
@@ -45,6 +46,9 @@ struct vos_shim_counters {
   uint64_t trap_signal;      /* EPIPE: the kernel raises SIGPIPE */
   uint64_t trap_service;     /* the service asked for it, or the descriptor changed */
   uint64_t trap_lost;        /* the session died under a call that may be repeated */
+
+  uint64_t file_fast;     /* of `fast`: on files */
+  uint64_t file_sessions; /* of `sessions`: with the storage domain */
 };
 
 /*

@@ -46,13 +46,6 @@ struct vos_message {
 	bool is_inline;
 };
 
-/* The ordinary system call will do it. */
-static void vos_op_trap(struct vos_operation *op)
-{
-	op->completion.res = -EAGAIN;
-	op->completion.flags |= VOS_CPL_TRAP;
-}
-
 /*
  * Takes the request apart. False: it is answered already.
  */
@@ -87,9 +80,9 @@ static bool vos_message_parse(struct vos_operation *op, struct vos_message *m, u
 		}
 		m->control = m->name + (m->name_len ? VOS_MAX_ADDRESS : 0);
 	}
-	if (vos_op_from_user(op) &&
+	if (vos_operation_from_user(op) &&
 	    (m->name_len || m->control_len || (m->flags & ~VOS_USER_FLAGS))) {
-		vos_op_trap(op);
+		vos_operation_trap(op);
 		return false;
 	}
 	return true;
@@ -106,11 +99,11 @@ static bool vos_message_deferred(struct vos_operation *op, const struct vos_mess
 
 	if (vos_op_sock(op)->ops->family != PF_NETLINK && !(m->flags & MSG_FASTOPEN))
 		return false;
-	if (vos_op_from_user(op)) {
-		vos_op_trap(op);
+	if (vos_operation_from_user(op)) {
+		vos_operation_trap(op);
 		return true;
 	}
-	if (current_work() == &op->work)
+	if (vos_operation_in_worker(op))
 		return false;
 	err = vos_worker_queue(op);
 	if (err)
@@ -126,7 +119,8 @@ static int vos_message_iter(struct vos_operation *op, const struct vos_message *
 			    struct bio_vec *bvec)
 {
 	if (!m->is_inline)
-		return vos_operation_iter(op, iter, direction, bvec, m->payload, op->request.len);
+		return vos_operation_iter(op, iter, direction, bvec, VOS_MESSAGE_BVECS, m->payload,
+					  op->request.len);
 	kvec->iov_base = direction == ITER_SOURCE ? (void *)op->request.arg.imm :
 						    (void *)op->completion.imm;
 	kvec->iov_len = op->request.len;
@@ -175,7 +169,7 @@ static void vos_message_again(struct vos_operation *op, const struct vos_message
 	const struct vos_object_interest *line =
 		vos_service_interest(op->service, op->object->index);
 
-	if (vos_op_from_user(op) && !(m->flags & MSG_DONTWAIT) &&
+	if (vos_operation_from_user(op) && !(m->flags & MSG_DONTWAIT) &&
 	    !(op->request.flags & VOS_REQ_NONBLOCK) &&
 	    !(vos_load(&line->flags) & VOS_INTEREST_NONBLOCK))
 		op->completion.flags |= VOS_CPL_TRAP;
@@ -183,7 +177,7 @@ static void vos_message_again(struct vos_operation *op, const struct vos_message
 
 static int vos_message_send(struct vos_operation *op, const struct vos_message *m)
 {
-	struct bio_vec bvec[VOS_OPERATION_BVECS];
+	struct bio_vec bvec[VOS_MESSAGE_BVECS];
 	struct sockaddr_storage name;
 	const struct cred *saved = NULL;
 	struct msghdr msg = {};
@@ -217,7 +211,7 @@ static int vos_message_send(struct vos_operation *op, const struct vos_message *
 			goto out;
 	}
 	/* Where the sender's capabilities count; elsewhere the object's credential does. */
-	if (!vos_op_from_user(op) &&
+	if (!vos_operation_from_user(op) &&
 	    (m->control_len || vos_op_sock(op)->ops->family == PF_NETLINK)) {
 		saved = vos_credential_enter(op->object->cred, m->caps);
 		if (!saved) {
@@ -270,7 +264,7 @@ static int vos_message_return(struct vos_operation *op, const struct vos_message
 
 static int vos_message_recv(struct vos_operation *op, const struct vos_message *m)
 {
-	struct bio_vec bvec[VOS_OPERATION_BVECS];
+	struct bio_vec bvec[VOS_MESSAGE_BVECS];
 	struct sockaddr_storage name;
 	struct msghdr msg = {};
 	void *control = NULL;

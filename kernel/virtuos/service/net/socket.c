@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Operations on sockets that change what they are: create, release, bind,
+ * Operations on sockets that change what they are: create, bind,
  * listen, connect, accept, shut down, and their names.
  *
  * All run in workers, none waits for the outside world: every socket's file
@@ -53,8 +53,13 @@ static struct file *vos_socket_file(u32 family, u32 type, u32 protocol)
 static int vos_socket_install(struct vos_operation *op, u64 handle, struct file *file,
 			      const struct cred *cred, u32 caps)
 {
-	int err = vos_service_object_add(op->service, handle, file, get_cred(cred), caps);
+	struct vos_service_object *object;
+	int err = -ENOMEM;
 
+	object = vos_service_object_make(op->service, handle, &vos_socket_object, file,
+					 get_cred(cred), caps);
+	if (object)
+		err = vos_service_object_add(object);
 	if (err) {
 		put_cred(cred);
 		__fput_sync(file);
@@ -104,11 +109,6 @@ void vos_op_socket(struct vos_operation *op)
 	}
 out:
 	op->completion.res = err;
-}
-
-void vos_op_release(struct vos_operation *op)
-{
-	op->completion.res = vos_service_object_remove(op->service, op->request.handle);
 }
 
 /* The address in the request's data, padded with zeros as Linux has it. */

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vosfs, inside: a FUSE file system whose server is the storage domain, its
+ * kernel for the data of open files and its daemon for everything else.
+ *
+ *   vosfs_mount.c     the file system type, mounting, FUSE_INIT
+ *   vosfs_request.c   requests of fs/fuse: where they go, who waits for them
+ *   vosfs_message.c   those for the daemon; what its replies may say
+ *   vosfs_data.c      those for the domain's kernel: an open file's data
+ *   vosfs_file.c      open files: their objects, lent to user lanes or not
+ *
+ * What a storage domain says is copied once, checked as a whole, and only
+ * then handed to fs/fuse, which believes its server.
+ */
+#ifndef VIRTUOS_VOSFS_H
+#define VIRTUOS_VOSFS_H
+
+#include <linux/kref.h>
+#include <linux/hashtable.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include "fuse_i.h"
+#include "primary.h"
+
+/*
+ * Background requests under way at once, each with a worker that waits for
+ * it: well below the entries of the lanes, so that they don't fill them.
+ */
+#define VOSFS_WORKERS		32u
+/* Above this many, readahead waits. */
+#define VOSFS_CONGESTED		24u
+/* Pages of one request: VOS_MAX_TRANSFER bytes, wherever they begin. */
+#define VOSFS_MAX_PAGES		(VOS_MAX_TRANSFER / PAGE_SIZE + 1u)
+#define VOSFS_READAHEAD		131072u
+
+/* What a mount waits for: a connection, and then the daemon's FUSE_INIT. */
+#define VOSFS_CONNECT_WAIT	(30 * HZ)
+#define VOSFS_INIT_WAIT		(30 * HZ)
+
+/* Buckets of the table of inodes that are open: 2^VOSFS_NODE_BITS. */
+#define VOSFS_NODE_BITS		10
+
+#define VOSFS_DOMAIN		"storage"
+
+struct vosfs;
+
+struct vosfs_worker {
+	struct work_struct work;
+	struct vosfs *fs;
+	struct list_head node;		/* on fs->idle; under fs->queue_lock */
+};
+
+/* The one file system of a storage domain: a superblock and its FUSE connection. */
+struct vosfs {
+	struct fuse_conn *fc;
+	struct super_block *sb;
+	/* The generation of the connection that had FUSE_INIT; 0: none. */
+	u32 generation;
+	/* FUSE_INIT again, for another connection; what was asked and answered first. */
+	struct mutex start_lock;
+	struct fuse_init_in init;
+	struct fuse_init_out answer;
+
+	spinlock_t queue_lock;
+	struct list_head queue;		/* background requests nobody serves yet */
+	struct list_head idle;		/* workers */
+	struct vosfs_worker worker[VOSFS_WORKERS];
+
+	struct xarray files;		/* struct vosfs_file by id */
+	u32 next_id;
+
+	/* Nests inside files->file_lock. */
+	spinlock_t lock;
+	DECLARE_HASHTABLE(nodes, VOSFS_NODE_BITS);
+	struct list_head all;		/* struct vosfs_file */
+	bool watched;			/* somebody may wait for events of this file system */
+	/* Whoever withholds files waits for their operations with it held. */
+	struct mutex withhold_lock;
+};
+
+/* An inode that is open; all of it under fs->lock. */
+struct vosfs_node {
+	struct hlist_node hash;
+	u64 nodeid;
+	struct list_head files;		/* struct vosfs_file */
+	u32 mapped;			/* files that have been mapped */
+	u32 dirtying;			/* of them, shared and for writing */
+	u32 lent;			/* files that are lent, or not drained yet */
+};
+
+/*
+ * An open file. Its id is what fs/fuse takes for the server's file handle; so
+ * it outlives a connection, and object.handle need not.
+ */
+struct vosfs_file {
+	struct kref ref;
+	struct rcu_head rcu;
+	struct vos_object object;
+	struct vosfs *fs;
+	u32 id;
+	u32 caps;			/* VOS_CAP_* of the opener */
+	u32 flags;			/* O_* it was opened with */
+
+	/* Under fs->lock. */
+	struct vosfs_node *node;	/* NULL: the open did not succeed */
+	struct list_head node_entry;	/* on node->files */
+	struct list_head all_entry;	/* on fs->all */
+	struct list_head drain_entry;
+	bool named;			/* an fd map names it, or did */
+	bool lent;			/* user lanes may carry its data */
+	bool own_way;			/* O_APPEND or O_DIRECT: not by user lanes */
+	bool closed;			/* released: not lent any more */
+	bool mapped;
+	bool dirtying;
+};
+
+/* ------------------------------------------------------- vosfs_mount.c */
+
+extern struct file_system_type vosfs_type;
+
+static inline bool vosfs_is(const struct super_block *sb)
+{
+	return sb->s_type == &vosfs_type;
+}
+
+static inline struct vosfs *vosfs_of_conn(const struct fuse_conn *fc)
+{
+	return fc->iq.priv;
+}
+
+static inline struct vosfs *vosfs_of(struct inode *inode)
+{
+	return vosfs_of_conn(get_fuse_conn(inode));
+}
+
+/*
+ * The connection that this file system's requests go over now, with a
+ * reference. ERR_PTR(-EIO): none is connected, or one whose daemon does not
+ * go with what is mounted. May sleep.
+ */
+struct vos_connection *vosfs_connection(struct vosfs *fs);
+
+/* ----------------------------------------------------- vosfs_request.c */
+
+void vosfs_requests_init(struct vosfs *fs);
+/* No request is left; returns when no worker is under way. */
+void vosfs_requests_exit(struct vosfs *fs);
+void vosfs_send_forget(struct fuse_iqueue *fiq, struct fuse_forget_link *link);
+void vosfs_send_interrupt(struct fuse_iqueue *fiq, struct fuse_req *req);
+void vosfs_send_req(struct fuse_iqueue *fiq, struct fuse_req *req);
+
+/* The capabilities of current that a storage domain asks about. */
+u32 vosfs_current_caps(void);
+/* An error from the other side as the caller may see it: no errno of the kernel alone. */
+int vosfs_error(struct vos_connection *c, s64 res);
+/* What a killable request waits like. */
+unsigned int vosfs_how(const struct fuse_req *req);
+/* Copies the arguments of a request, pages and all, one after the other; returns the bytes. */
+u32 vosfs_copy_in(void *to, struct fuse_req *req, u32 first);
+/* Copies @bytes of the reply's arguments from @first on; the rest of the pages is zeroed if asked for. */
+void vosfs_copy_out(struct fuse_req *req, u32 first, const void *from, u32 bytes);
+
+/* ----------------------------------------------------- vosfs_message.c */
+
+/* Has the daemon execute a request. 0 or -errno for fs/fuse. */
+int vosfs_message(struct vosfs *fs, struct fuse_req *req);
+/* FUSE_INIT to the daemon behind another connection. 0, if the answer is the first one's. */
+int vosfs_message_start(struct vosfs *fs, struct vos_connection *c);
+
+/* -------------------------------------------------------- vosfs_data.c */
+
+/* Has the domain's kernel execute a request on an open file. 0 or -errno for fs/fuse. */
+int vosfs_data(struct vosfs *fs, struct fuse_req *req);
+
+/* -------------------------------------------------------- vosfs_file.c */
+
+/* An object for a file that is going to be opened; not lent. ERR_PTR. */
+struct vosfs_file *vosfs_file_new(struct vosfs *fs, struct vos_connection *c, u32 flags);
+/* It has been opened. */
+int vosfs_file_opened(struct vosfs_file *file, u64 nodeid);
+/* It could not be opened, or is closed; @tell: the service may know it. */
+void vosfs_file_discard(struct vosfs_file *file, bool tell);
+/* The file of an id, alive as long as what names it, or NULL. */
+struct vosfs_file *vosfs_file_find(struct vosfs *fs, u64 id);
+/* A system call reads or writes it: it may be lent again now. May sleep. */
+void vosfs_file_used(struct vosfs_file *file);
+/* May what is known of an inode be wrong at any moment? */
+bool vosfs_node_lent(struct vosfs *fs, u64 nodeid);
+/* struct fuse_iqueue_ops. */
+int vosfs_mmap(struct file *file, struct vm_area_struct *vma);
+bool vosfs_size_varies(struct inode *inode);
+
+#endif /* VIRTUOS_VOSFS_H */

@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Open files of a vosfs: their objects, and when user lanes may carry their
+ * data ("lent").
+ *
+ * A file is lent once an fd map names it, unless
+ *   - it appends or goes around the cache (F_SETFL changes that),
+ *   - its inode is mapped: its data is in this kernel's page cache too. For
+ *     reading it may be lent beside mappings that cannot dirty anything. What
+ *     has been mapped counts as mapped until that file is closed,
+ *   - somebody watches the superblock for events, which are raised by system
+ *     calls only.
+ * It is withheld in two steps: a flag in the interest word stops operations
+ * that begin later, VOS_OP_FILE_DRAIN waits for those that run. Lending it
+ * again is tried when a system call reads or writes it.
+ *
+ * While a file is lent for writing its inode's page cache is empty, so that
+ * nothing old is there when it is mapped: it is emptied before, readahead
+ * leaves nothing in the cache of a file that is not mapped, and mapping comes
+ * after withholding. While one is lent at all, attributes are not kept:
+ * replies that carry them have no validity from before the first operation
+ * that could change them until after the last.
+ *
+ * Locks: files->file_lock or mmap_lock or a notification group's, then
+ * withhold_lock (sleeping contexts only), then fs->lock, then fi->lock and
+ * object->arm_lock.
+ */
+#include <linux/fsnotify.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+#include <linux/virtuos/file.h>
+
+#include "vosfs.h"
+
+/* ------------------------------------------------------------- lifetime */
+
+static struct vosfs_node *vosfs_node_find(struct vosfs *fs, u64 nodeid)
+{
+	struct vosfs_node *node;
+
+	lockdep_assert_held(&fs->lock);
+	hash_for_each_possible(fs->nodes, node, hash, nodeid) {
+		if (node->nodeid == nodeid)
+			return node;
+	}
+	return NULL;
+}
+
+/* Files are always ready. */
+static void vosfs_file_ready(struct vos_object *object, __poll_t mask)
+{
+}
+
+struct vosfs_file *vosfs_file_new(struct vosfs *fs, struct vos_connection *c, u32 flags)
+{
+	bool own_way = flags & (O_APPEND | O_DIRECT);
+	struct vosfs_file *file;
+	int err;
+
+	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
+	if (!file)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&file->ref);
+	file->fs = fs;
+	file->flags = flags;
+	file->caps = vosfs_current_caps();
+	file->own_way = own_way;
+	INIT_LIST_HEAD(&file->node_entry);
+	INIT_LIST_HEAD(&file->all_entry);
+	err = vos_object_add(&file->object, c, own_way ? 0 : VOS_KIND_FILE, vosfs_file_ready);
+	if (err)
+		goto free;
+	vos_object_withhold(&file->object, true);
+	err = xa_alloc_cyclic(&fs->files, &file->id, file, XA_LIMIT(1, INT_MAX), &fs->next_id,
+			      GFP_KERNEL);
+	if (err < 0)
+		goto remove;
+	return file;
+remove:
+	vos_object_remove(&file->object);
+	/* An event may just look at it. */
+	kfree_rcu(file, rcu);
+	return ERR_PTR(err);
+free:
+	kfree(file);
+	return ERR_PTR(err);
+}
+
+int vosfs_file_opened(struct vosfs_file *file, u64 nodeid)
+{
+	struct vosfs_node *fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+	struct vosfs *fs = file->fs;
+	struct vosfs_node *node;
+
+	if (!fresh)
+		return -ENOMEM;
+	spin_lock(&fs->lock);
+	node = vosfs_node_find(fs, nodeid);
+	if (!node) {
+		node = fresh;
+		fresh = NULL;
+		node->nodeid = nodeid;
+		INIT_LIST_HEAD(&node->files);
+		hash_add(fs->nodes, &node->hash, nodeid);
+	}
+	file->node = node;
+	list_add(&file->node_entry, &node->files);
+	list_add(&file->all_entry, &fs->all);
+	spin_unlock(&fs->lock);
+	kfree(fresh);
+	return 0;
+}
+
+/* The last of those that may use its object. */
+static void vosfs_file_release(struct kref *ref)
+{
+	struct vosfs_file *file = container_of(ref, struct vosfs_file, ref);
+	struct vosfs_node *node = file->node;
+	struct vosfs *fs = file->fs;
+
+	if (node) {
+		spin_lock(&fs->lock);
+		list_del(&file->all_entry);
+		list_del(&file->node_entry);
+		if (list_empty(&node->files))
+			hash_del(&node->hash);
+		else
+			node = NULL;
+		spin_unlock(&fs->lock);
+		kfree(node);
+	}
+	vos_object_remove(&file->object);
+	kfree_rcu(file, rcu);
+}
+
+static void vosfs_file_put(struct vosfs_file *file)
+{
+	kref_put(&file->ref, vosfs_file_release);
+}
+
+void vosfs_file_discard(struct vosfs_file *file, bool tell)
+{
+	struct vos_connection *c = file->object.connection;
+	struct vosfs_node *node = file->node;
+	struct vosfs *fs = file->fs;
+
+	xa_erase(&fs->files, file->id);
+	spin_lock(&fs->lock);
+	file->closed = true;
+	if (node) {
+		node->lent -= file->lent;
+		node->mapped -= file->mapped;
+		node->dirtying -= file->dirtying;
+	}
+	file->lent = false;
+	spin_unlock(&fs->lock);
+	if (tell && vos_connection_usable(c)) {
+		int err = vos_call_simple(c, VOS_OP_RELEASE, file->object.handle, 0, 0);
+
+		/* What it may still do with the file, or with its index, is unknown. */
+		if (err && err != -EBADF && err != -ENETDOWN)
+			vos_connection_fail(c, "a file was not released: %d", err);
+	}
+	vosfs_file_put(file);
+}
+
+struct vosfs_file *vosfs_file_find(struct vosfs *fs, u64 id)
+{
+	return id <= INT_MAX ? xa_load(&fs->files, id) : NULL;
+}
+
+/* The file of a vosfs that struct file is, or NULL. Alive as long as that. */
+static struct vosfs_file *vosfs_file_of(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+	struct fuse_file *ff = file->private_data;
+
+	if (!static_branch_unlikely(&vosfs_key) || !S_ISREG(inode->i_mode) ||
+	    !vosfs_is(inode->i_sb))
+		return NULL;
+	/* O_PATH has neither. */
+	if (file->f_op != inode->i_fop || !ff)
+		return NULL;
+	return vosfs_file_find(vosfs_of(inode), ff->fh);
+}
+
+/* -------------------------------------------------------------- lending */
+
+static bool vosfs_file_writes(const struct vosfs_file *file)
+{
+	return (file->flags & O_ACCMODE) != O_RDONLY;
+}
+
+static bool vosfs_own_way(const struct file *file)
+{
+	return READ_ONCE(file->f_flags) & (O_APPEND | O_DIRECT);
+}
+
+static bool vosfs_watched_still(struct vosfs *fs)
+{
+	/* Who begins to watch is counted first and sets the flag then. */
+	if (fs->watched && !fsnotify_sb_has_watchers(fs->sb))
+		fs->watched = false;
+	return fs->watched;
+}
+
+static bool vosfs_may_lend(struct vosfs_file *file)
+{
+	struct vosfs *fs = file->fs;
+
+	lockdep_assert_held(&fs->lock);
+	return file->named && file->node && !file->closed && !file->own_way &&
+	       file->object.kind && !file->node->dirtying &&
+	       !(file->node->mapped && vosfs_file_writes(file)) && !vosfs_watched_still(fs);
+}
+
+static void vosfs_try_to_lend(struct vosfs_file *file, struct inode *inode)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	if (file->lent || !vosfs_may_lend(file) ||
+	    (vosfs_file_writes(file) && inode->i_mapping->nrpages))
+		return;
+	file->lent = true;
+	file->node->lent++;
+	/*
+	 * Replies on their way get no validity from now on; those that were
+	 * given one and are not used yet are too old after this.
+	 */
+	spin_lock(&fi->lock);
+	fi->attr_version = atomic64_inc_return(&file->fs->fc->attr_version);
+	spin_unlock(&fi->lock);
+	fuse_invalidate_attr(inode);
+	vos_object_withhold(&file->object, false);
+}
+
+struct vos_object *vosfs_object(struct file *filp)
+{
+	struct vosfs_file *file;
+
+	file = vosfs_file_of(filp);
+	if (!file || !file->object.kind)
+		return NULL;
+	if (READ_ONCE(file->lent))
+		return &file->object;
+	spin_lock(&file->fs->lock);
+	file->named = true;
+	file->own_way = vosfs_own_way(filp);
+	vosfs_try_to_lend(file, file_inode(filp));
+	spin_unlock(&file->fs->lock);
+	return &file->object;
+}
+
+bool vosfs_serves(struct file *filp)
+{
+	struct vosfs_file *file;
+	bool serves;
+
+	rcu_read_lock();
+	file = vosfs_file_of(filp);
+	serves = file && file->object.kind;
+	rcu_read_unlock();
+	return serves;
+}
+
+/* The inode of an open file, with a reference. */
+static struct inode *vosfs_inode(struct vosfs *fs, u64 nodeid)
+{
+	struct inode *inode;
+
+	down_read(&fs->fc->killsb);
+	inode = fuse_ilookup(fs->fc, nodeid, NULL);
+	up_read(&fs->fc->killsb);
+	return inode;
+}
+
+void vosfs_file_used(struct vosfs_file *file)
+{
+	struct vosfs *fs = file->fs;
+	struct inode *inode;
+	bool may;
+
+	if (!READ_ONCE(file->named) || READ_ONCE(file->lent))
+		return;
+	spin_lock(&fs->lock);
+	may = vosfs_may_lend(file);
+	spin_unlock(&fs->lock);
+	if (!may)
+		return;
+	inode = vosfs_inode(fs, file->node->nodeid);
+	if (!inode)
+		return;
+	/* If a page cannot go now, there will be another call. */
+	if (vosfs_file_writes(file) && inode->i_mapping->nrpages)
+		invalidate_inode_pages2(inode->i_mapping);
+	spin_lock(&fs->lock);
+	vosfs_try_to_lend(file, inode);
+	spin_unlock(&fs->lock);
+	iput(inode);
+}
+
+bool vosfs_node_lent(struct vosfs *fs, u64 nodeid)
+{
+	struct vosfs_node *node;
+	bool lent;
+
+	spin_lock(&fs->lock);
+	node = vosfs_node_find(fs, nodeid);
+	lent = node && node->lent;
+	spin_unlock(&fs->lock);
+	return lent;
+}
+
+bool vosfs_size_varies(struct inode *inode)
+{
+	return vosfs_node_lent(vosfs_of(inode), get_node_id(inode));
+}
+
+/* ---------------------------------------------------------- withholding */
+
+/* Stops what begins from now on, if it has to be; onto @drain what may still run. */
+static void vosfs_withhold_one(struct vosfs_file *file, struct list_head *drain)
+{
+	if (!file->lent || vosfs_may_lend(file))
+		return;
+	file->lent = false;
+	vos_object_withhold(&file->object, true);
+	kref_get(&file->ref);
+	list_add(&file->drain_entry, drain);
+}
+
+/*
+ * Of one node, or of all (NULL). On return no operation of a user lane runs
+ * on what may not be lent any more.
+ */
+static void vosfs_withhold(struct vosfs *fs, struct vosfs_node *node)
+{
+	struct vosfs_file *file, *next;
+	LIST_HEAD(drain);
+
+	lockdep_assert_held(&fs->withhold_lock);
+	spin_lock(&fs->lock);
+	if (node) {
+		list_for_each_entry(file, &node->files, node_entry)
+			vosfs_withhold_one(file, &drain);
+	} else {
+		list_for_each_entry(file, &fs->all, all_entry)
+			vosfs_withhold_one(file, &drain);
+	}
+	spin_unlock(&fs->lock);
+	list_for_each_entry_safe(file, next, &drain, drain_entry) {
+		struct vos_connection *c = file->object.connection;
+		int err = vos_call_simple(c, VOS_OP_FILE_DRAIN, file->object.handle, 0, 0);
+
+		/* Closed meanwhile, or the domain is gone: nothing runs either. */
+		if (err && err != -EBADF && err != -ENETDOWN)
+			vos_connection_fail(c, "a file was not drained: %d", err);
+		spin_lock(&fs->lock);
+		/* Only now attributes are what they seem. */
+		file->node->lent--;
+		spin_unlock(&fs->lock);
+		vosfs_file_put(file);
+	}
+}
+
+/* fs/fuse is going to map a file; under mmap_lock. */
+int vosfs_mmap(struct file *filp, struct vm_area_struct *vma)
+{
+	bool dirtying = (vma->vm_flags & VM_SHARED) && (vma->vm_flags & VM_MAYWRITE);
+	struct vosfs_file *file = vosfs_file_of(filp);
+	struct vosfs *fs;
+
+	if (WARN_ON_ONCE(!file || !file->node))
+		return -EIO;
+	fs = file->fs;
+	if (mutex_lock_killable(&fs->withhold_lock))
+		return -EINTR;
+	spin_lock(&fs->lock);
+	if (!file->mapped) {
+		file->mapped = true;
+		file->node->mapped++;
+	}
+	if (dirtying && !file->dirtying) {
+		file->dirtying = true;
+		file->node->dirtying++;
+	}
+	spin_unlock(&fs->lock);
+	vosfs_withhold(fs, file->node);
+	mutex_unlock(&fs->withhold_lock);
+	/* A fault behind the end is a signal: from here on the size is known. */
+	return fuse_update_attributes(file_inode(filp), filp, STATX_SIZE);
+}
+
+/* ---------------------------------------------------------------- hooks */
+
+/* F_SETFL, and other changes that don't matter. */
+void vosfs_file_changed(struct file *filp)
+{
+	struct vosfs_file *file;
+	struct vosfs *fs;
+	bool own_way;
+
+	file = vosfs_file_of(filp);
+	if (!file || !READ_ONCE(file->named))
+		return;
+	fs = file->fs;
+	mutex_lock(&fs->withhold_lock);
+	spin_lock(&fs->lock);
+	own_way = vosfs_own_way(filp);
+	file->own_way = own_way;
+	spin_unlock(&fs->lock);
+	if (own_way)
+		vosfs_withhold(fs, file->node);
+	mutex_unlock(&fs->withhold_lock);
+}
+
+void vosfs_watched(struct super_block *sb)
+{
+	struct vosfs *fs;
+
+	if (!vosfs_is(sb))
+		return;
+	fs = vosfs_of_conn(get_fuse_conn_super(sb));
+	mutex_lock(&fs->withhold_lock);
+	spin_lock(&fs->lock);
+	fs->watched = true;
+	spin_unlock(&fs->lock);
+	vosfs_withhold(fs, NULL);
+	mutex_unlock(&fs->withhold_lock);
+}
+
+int vosfs_refresh_size(struct file *filp)
+{
+	struct inode *inode = file_inode(filp);
+
+	if (!S_ISREG(inode->i_mode) || !vosfs_is(inode->i_sb) || !vosfs_size_varies(inode))
+		return 0;
+	return fuse_update_attributes(inode, filp, STATX_SIZE);
+}

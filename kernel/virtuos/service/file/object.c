@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Regular files as objects, and the gate between them and user lanes.
+ *
+ * The daemon opens them; the primary's kernel checked the permissions, and
+ * what an operation may do is decided by the mode the file was opened with.
+ *
+ * The gate. The primary withholds a file from user lanes, for example while
+ * it is mapped. Dekker's pattern:
+ *   user lane: count in; FULL BARRIER (W); load flags       -> trap if WITHHELD
+ *   primary:   store WITHHELD; publish DRAIN
+ *   DRAIN:     fetch request; FULL BARRIER (W'); load users -> wait until 0
+ * The fetch of DRAIN is an acquire of what the primary published with
+ * release, so WITHHELD was stored before (W'): either the user lane sees it,
+ * or DRAIN sees the user lane.
+ */
+#include <linux/fcntl.h>
+#include <linux/file.h>
+#include <linux/jiffies.h>
+#include <linux/poll.h>
+
+#include "file.h"
+
+/* The disk may take its time; one that takes longer is broken, and the file stays open. */
+#define VOS_FILE_IDLE_LIMIT	(120 * HZ)
+
+static u32 vos_file_poll(struct vos_service_object *object)
+{
+	return (__force u32)(EPOLLIN | EPOLLOUT);
+}
+
+static s32 vos_file_error(struct vos_service_object *object, u32 mask)
+{
+	return 0;
+}
+
+static u32 vos_file_credit(struct vos_service_object *object)
+{
+	return 0;
+}
+
+const struct vos_object_type vos_file_object = {
+	.kind = VOS_OBJECT_FILE,
+	.idle_limit = VOS_FILE_IDLE_LIMIT,
+	.poll = vos_file_poll,
+	.error = vos_file_error,
+	.credit = vos_file_credit,
+};
+
+bool vos_file_strip_flags(struct file *file)
+{
+	bool any;
+
+	spin_lock(&file->f_lock);
+	any = file->f_flags & (O_APPEND | O_DIRECT);
+	file->f_flags &= ~(O_APPEND | O_DIRECT);
+	file->f_iocb_flags = iocb_flags(file);
+	spin_unlock(&file->f_lock);
+	return any;
+}
+
+int vos_file_install(struct vos_service *s, u64 handle, struct file *file,
+		     const struct cred *cred, u32 caps)
+{
+	struct vos_service_object *object;
+	int err = -ENOMEM;
+
+	object = vos_service_object_make(s, handle, &vos_file_object, file, cred, caps);
+	if (object) {
+		object->appends_or_direct = vos_file_strip_flags(file);
+		err = vos_service_object_add(object);
+	}
+	if (err) {
+		put_cred(cred);
+		fput(file);
+	}
+	return err;
+}
+
+void vos_file_end(struct vos_operation *op)
+{
+	struct vos_service_object *object = op->object;
+
+	if (!vos_operation_from_user(op))
+		return;
+	/* Full barrier, pairs with the one of the waiter in vos_op_file_drain(). */
+	if (atomic_dec_and_test(&object->users) && waitqueue_active(&object->drained))
+		wake_up_all(&object->drained);
+}
+
+bool vos_file_begin(struct vos_operation *op)
+{
+	struct vos_service_object *object = op->object;
+	const struct vos_object_interest *line;
+
+	if (!vos_operation_from_user(op))
+		return true;
+	line = vos_service_interest(op->service, object->index);
+	atomic_inc(&object->users);
+	vos_full_barrier();	/* (W), pairs with (W') in vos_op_file_drain() */
+	if (!object->appends_or_direct && !(vos_load(&line->flags) & VOS_INTEREST_WITHHELD))
+		return true;
+	vos_file_end(op);
+	vos_operation_trap(op);
+	return false;
+}
+
+void vos_op_file_drain(struct vos_operation *op)
+{
+	struct vos_service_object *object = op->object;
+
+	vos_full_barrier();	/* (W'), pairs with (W) in vos_file_begin() */
+	op->completion.res = wait_event_timeout(object->drained, !atomic_read(&object->users),
+						VOS_FILE_IDLE_LIMIT) ? 0 : -ETIMEDOUT;
+}
+
+const struct cred *vos_file_enter(struct vos_operation *op)
+{
+	u32 caps = op->object->caps;
+
+	if (!vos_operation_from_user(op)) {
+		caps &= ~VOS_CAP_FSETID;
+		if (vos_file_flags(op) & VOS_FILE_KEEP_MODE)
+			caps |= VOS_CAP_FSETID;
+		caps |= op->request.arg.file.caps & VOS_CAP_SYS_RESOURCE;
+	}
+	return vos_credential_enter(op->object->cred, caps);
+}

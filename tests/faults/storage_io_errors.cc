@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Errors of the disk, injected below the domain's file system: a read gives EIO to the program that reads there, and to
+// nobody else; a write that fails later is told by fsync, once to each descriptor; the data is right again when the
+// disk is; a disk that fails altogether makes the file system read-only, says so, and hangs nobody.
+// tier: fast
+// boot: own
+// time: 180
+#include <setjmp.h>
+#include <sys/mount.h>
+
+#include "tests/faults/storage_domain.h"
+
+using namespace vos::testing;
+
+namespace {
+
+sigjmp_buf after_fault;
+
+bool LoadFaults(char* at) {
+  if (sigsetjmp(after_fault, 1)) return true;
+  *const_cast<volatile char*>(at);
+  return false;
+}
+
+void Shell(const std::string& command) {
+  if (system(command.c_str()) != 0) FAIL("%s", command.c_str());
+}
+
+// A domain whose kernel has the layer that fails.
+void RestartWithFaultLayer() {
+  CHECK_OK(umount2("/srv", MNT_DETACH));
+  Shell(
+      "sed -i 's/^extra = \"\\(.*\\)\"/extra = \"\\1 virtuos.fault_layer=1\"/' "
+      "/etc/virtuos/storage.cfg");
+  Shell("vos restart storage");
+  for (const int64_t end = Milliseconds() + 8 * kSoon;; Sleep(100)) {
+    struct statfs where;
+    if (statfs("/srv", &where) == 0 && where.f_type == kFuseMagic) return;
+    // Whoever mounts it at boot may be first.
+    if (mount("storage:/", "/srv", "vosfs", 0, nullptr) == 0) return;
+    if (Milliseconds() > end) FAIL("/srv cannot be mounted after a restart");
+  }
+}
+
+}  // namespace
+
+int main() {
+  NeedRoot();
+  RestartWithFaultLayer();
+  const StorageDomain domain;
+  domain.Await("serving");
+  const std::string text = Text(100'000, 51);
+  CHECK_OK(mkdir("/srv/errors", 0755));
+  CHECK_OK(chdir("/srv/errors"));
+  CHECK(InStorageDomain());
+  for (const char* name : {"victim", "bystander", "direct"}) {
+    Put(name, text);
+    const Fd fd = Open(name, O_RDWR);
+    CHECK_OK(fsync(fd));
+  }
+  const Fd victim = Open("victim", O_RDWR), bystander = Open("bystander", O_RDWR);
+  WarmUp(victim);
+
+  // Reading.
+  domain.Order("fail everything errors/victim");
+  char buffer[4096];
+  for (int round = 0; round < 3; round++) {
+    CHECK_FAILS(pread(victim, buffer, sizeof(buffer), 50'000), EIO);
+    CHECK_EQ(lseek(victim, 20'000, SEEK_SET), 20'000);
+    CHECK_FAILS(read(victim, buffer, sizeof(buffer)), EIO);
+    CheckSame(ReadAt(bystander, 100'000, 0), text, "a file beside it");
+  }
+  {
+    Handle(SIGBUS, [](int) { siglongjmp(after_fault, 1); }, SA_NODEFER);
+    Mapping mapping(victim, 4096, PROT_READ, MAP_SHARED, 4096 * 5);
+    CHECK(LoadFaults(mapping.data()));
+  }
+  domain.Order("fail nothing");
+  CheckSame(ReadAt(victim, 100'000, 0), text, "once the disk is well again");
+
+  // Writing: it fails where it is waited for.
+  const Fd second = Open("victim", O_RDWR);
+  domain.Order("fail writes errors/victim");
+  WriteAt(victim, std::string(4096, 'w'), 8192);
+  CHECK_FAILS(fsync(victim), EIO);
+  CHECK_FAILS(fsync(second), EIO);
+  CHECK_OK(fsync(bystander));
+  WriteAt(victim, std::string(4096, 'x'), 8192);
+  CHECK_FAILS(fdatasync(victim), EIO);
+  {
+    const Fd synchronous = Open("victim", O_RDWR | O_SYNC);
+    CHECK_FAILS(pwrite(synchronous, buffer, 4096, 16'384), EIO);
+  }
+  domain.Order("fail nothing");
+  // Each has been told of all there was; what is written now is on the disk.
+  fsync(second);
+  std::string expected = text;
+  expected.replace(8192, 4096, std::string(4096, 'y'))
+      .replace(16'384, 4096, std::string(4096, 'z'));
+  WriteAt(victim, std::string(4096, 'y'), 8192);
+  WriteAt(victim, std::string(4096, 'z'), 16'384);
+  CHECK_OK(fsync(victim));
+  CHECK_OK(fsync(second));
+  domain.Order("forget-cache");
+  CheckSame(ReadAt(victim, 100'000, 0), expected, "written once the disk was well again");
+
+  // Around the cache.
+  {
+    const Fd direct = Open("direct", O_RDWR | O_DIRECT);
+    void* memory = nullptr;
+    CHECK_EQ(posix_memalign(&memory, 4096, 4096), 0);
+    domain.Order("fail everything errors/direct");
+    CHECK_FAILS(pread(direct, memory, 4096, 0), EIO);
+    CHECK_FAILS(pwrite(direct, memory, 4096, 0), EIO);
+    domain.Order("fail nothing");
+    CHECK_EQ(pread(direct, memory, 4096, 0), 4096);
+    CHECK(Same(memory, text.data(), 4096));
+  }
+
+  // All of the disk: errors, and an end within bounds.
+  CheckSame(domain.Told("state"), "serving", "the state before");
+  domain.Order("fail everything 0 100000000000");
+  const int64_t begin = Milliseconds();
+  bool refused = false;
+  for (int i = 0; i < 50 && !refused; i++) {
+    const int fd = open(("new-" + std::to_string(i)).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd >= 0 && pwrite(fd, buffer, sizeof(buffer), 0) >= 0 && fsync(fd) == 0) FAIL("synced");
+    refused = errno == EROFS;
+    CHECK(errno == EIO || errno == EROFS);
+    if (fd >= 0) close(fd);
+  }
+  CHECK(refused);
+  CHECK(Milliseconds() - begin < 8 * kSoon);
+  domain.Await("read-only");
+  const std::string status = Output("vos status");
+  if (status.find("read-only") == std::string::npos) FAIL("vos status: %s", status.c_str());
+  return 0;
+}
