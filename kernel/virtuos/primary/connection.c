@@ -223,7 +223,9 @@ static struct vos_connection *vos_connection_alloc(struct xenbus_device *device,
 	spin_lock_init(&c->object_lock);
 	mutex_init(&c->session_lock);
 	mutex_init(&c->say_lock);
-	init_waitqueue_head(&c->lane_space);
+	init_waitqueue_head(&c->lane_space[0]);
+	init_waitqueue_head(&c->lane_space[1]);
+	init_waitqueue_head(&c->arena_space);
 	INIT_WORK(&c->connect_work, vos_connection_connect_work);
 	INIT_WORK(&c->fail_work, vos_connection_fail_work);
 	INIT_WORK(&c->free_work, vos_connection_free_work);

@@ -143,7 +143,9 @@ struct vos_connection {
 	struct vos_memory region[VOS_REGION_COUNT];
 	struct vos_poller_link link[VOS_MAX_POLLERS];
 	struct vos_kernel_lane lane[VOS_MAX_KERNEL_LANES];
-	wait_queue_head_t lane_space;	/* for a free entry or arena pages */
+	wait_queue_head_t lane_space[2];	/* for an entry: of quick, of other lanes */
+	atomic_t entries_freed;		/* ever; somebody who waits may see that it goes on */
+	wait_queue_head_t arena_space;
 
 	spinlock_t arena_lock;
 	unsigned long *arena_map;	/* a bit per arena page in use */
