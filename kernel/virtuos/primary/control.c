@@ -102,6 +102,7 @@ static int vos_stats_show(struct seq_file *m, void *unused)
 				   vos_counter_names[i], atomic64_read(&c->counter[i]));
 		vos_connection_put(c);
 	}
+	seq_printf(m, "primary.granted_pages %ld\n", vos_memory_granted());
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(vos_stats);

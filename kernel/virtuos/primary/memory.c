@@ -14,6 +14,13 @@
 
 #include "primary.h"
 
+static atomic_long_t vos_granted_pages;
+
+long vos_memory_granted(void)
+{
+	return atomic_long_read(&vos_granted_pages);
+}
+
 /**
  * vos_memory_alloc() - allocates zeroed pages and maps them contiguously
  * @memory: set up here
@@ -69,6 +76,7 @@ int vos_memory_grant(struct vos_memory *memory, u32 first, u32 count, domid_t do
 		if (ref < 0)
 			return ref;
 		memory->refs[i] = ref;
+		atomic_long_inc(&vos_granted_pages);
 	}
 	return 0;
 }
@@ -83,6 +91,7 @@ void vos_memory_revoke(struct vos_memory *memory)
 		    !gnttab_try_end_foreign_access(memory->refs[i]))
 			continue;
 		memory->refs[i] = INVALID_GRANT_REF;
+		atomic_long_dec(&vos_granted_pages);
 	}
 }
 
@@ -94,11 +103,13 @@ void vos_memory_free(struct vos_memory *memory)
 	if (memory->address)
 		vunmap(memory->address);
 	for (i = 0; i < memory->count; i++) {
-		/* Drops our reference of the page when the grant is ended. */
-		if (memory->refs[i] != INVALID_GRANT_REF)
-			gnttab_end_foreign_access(memory->refs[i], memory->pages[i]);
-		else
+		if (memory->refs[i] == INVALID_GRANT_REF) {
 			__free_page(memory->pages[i]);
+			continue;
+		}
+		/* Drops our reference of the page when the grant is ended. */
+		gnttab_end_foreign_access(memory->refs[i], memory->pages[i]);
+		atomic_long_dec(&vos_granted_pages);
 	}
 	kvfree(memory->refs);
 	kvfree(memory->pages);
