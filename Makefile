@@ -13,7 +13,7 @@ CONFIG ?= release
 ifeq ($(filter $(CONFIG),release debug),)
 $(error CONFIG=$(CONFIG): must be release or debug)
 endif
-export CONFIG V STRICT VIRTUOS_CACHE
+export CONFIG V STRICT VIRTUOS_CACHE VIRTUOS_FAULTS
 
 # One build at a time in a checkout; a second one waits. Machines that run are not under this lock.
 lock = mkdir -p build; exec 9>build/.lock; \
@@ -39,6 +39,7 @@ help:
 	  'Single parts: make xen | linux-primary | linux-network | linux-storage' \
 	  'CONFIG=debug      kernels and hypervisor with run-time checks (default: release)' \
 	  'V=1               show the output of every step' \
+	  'VIRTUOS_FAULTS=0  service kernels without fault injection, which the tests need' \
 	  'STRICT=1          insist on the pinned versions of Linux and Xen' \
 	  'VIRTUOS_CACHE=DIR the cache, now $(shell tools/cache-dir)'
 

@@ -91,6 +91,8 @@ TEST(Options, NetAttachAndDetach) {
 
 TEST(Options, KillAndRestartNeedADomain) {
   EXPECT_EQ(Parsed<KillCommand>({"kill", "network", "--how", "destroy"}).domain, "network");
+  EXPECT_EQ(Parsed<KillCommand>({"kill", "network"}).how, "destroy");
+  EXPECT_EQ(Parsed<KillCommand>({"kill", "network", "--how", "irqs-off"}).how, "irqs-off");
   EXPECT_EQ(Parsed<RestartCommand>({"restart", "network"}).domain, "network");
   EXPECT_EQ(Refused({"kill"}).exit_status, 2);
   EXPECT_EQ(Refused({"restart"}).exit_status, 2);

@@ -55,4 +55,26 @@ Result<NoopTimes> ControlDevice::Noop(std::uint32_t domain, std::uint32_t count)
   }
 }
 
+Result<ControlDevice::Silence> ControlDevice::SilenceOf(std::uint32_t domain) {
+  vos_silence silence{};
+  silence.domain = domain;
+  if (ioctl(device_.get(), VOS_IOC_SILENCE, &silence) < 0) return FailErrno("silence");
+  return Silence{silence.generation, silence.silent_ms};
+}
+
+Result<void> ControlDevice::DeclareHung(std::uint32_t domain, std::uint32_t generation,
+                                        std::uint32_t counted_ms) {
+  vos_silence silence{};
+  silence.domain = domain;
+  silence.generation = generation;
+  silence.counted_ms = counted_ms;
+  if (ioctl(device_.get(), VOS_IOC_HUNG, &silence) < 0) return FailErrno("hung");
+  return {};
+}
+
+Result<void> ControlDevice::NetworkSettled() {
+  if (ioctl(device_.get(), VOS_IOC_NET_SETTLED) < 0) return FailErrno("network settled");
+  return {};
+}
+
 }  // namespace vos

@@ -27,6 +27,19 @@ class ControlDevice {
   // `count` (1..VOS_NOOP_MAX) no-ops over a kernel lane of a domain (VOS_DOMAIN_*).
   Result<NoopTimes> Noop(std::uint32_t domain, std::uint32_t count);
 
+  // For poll(): EPOLLPRI while a domain is suspected to hang.
+  int fd() const { return device_.get(); }
+  struct Silence {
+    std::uint32_t generation;  // of the connection
+    std::uint32_t silent_ms;   // 0: not suspected
+  };
+  Result<Silence> SilenceOf(std::uint32_t domain);
+  // Its connection fails unless it spoke meanwhile or is another one.
+  Result<void> DeclareHung(std::uint32_t domain, std::uint32_t generation,
+                           std::uint32_t counted_ms);
+  // Addresses and routes of the network domain are what they are going to be.
+  Result<void> NetworkSettled();
+
  private:
   explicit ControlDevice(FileDescriptor device) : device_(std::move(device)) {}
 

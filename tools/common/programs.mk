@@ -14,7 +14,7 @@ all: $(top)/build/bin/vos $(top)/build/bin/vosd
 
 $(top)/build/bin/vos: $(call objects,common/*.cc vos/*.cc)
 $(top)/build/bin/vosd: $(call objects,common/*.cc vosd/*.cc)
-$(top)/build/bin/vosd: libraries := -lxenstore -lxenctrl -lxentoollog
+$(top)/build/bin/vos $(top)/build/bin/vosd: libraries := -lxenstore -lxenctrl -lxentoollog
 
 $(top)/build/bin/%:
 	@mkdir -p $(@D)

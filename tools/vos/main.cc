@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // vos: the command line of VirtuOS in the primary domain.
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <cstring>
 #include <iostream>
 #include <string>
@@ -13,6 +9,7 @@
 #include "tools/common/control_device.h"
 #include "tools/common/kernel_state.h"
 #include "tools/common/result.h"
+#include "tools/vos/kill.h"
 #include "tools/vos/options.h"
 #include "tools/vos/ping.h"
 #include "tools/vos/run.h"
@@ -64,7 +61,7 @@ int Execute(const NetworkCommand& command) {
   }));
 }
 
-// By the toolstack, past vosd: what vosd and the kernel notice is what they notice of any death.
+// Past vosd: what vosd and the kernel notice is what they notice of any death.
 int Execute(const KillCommand& command) {
   const auto supervisor = ReadSupervisorState();
   if (!supervisor) return Finish(Result<void>(std::unexpected(supervisor.error())));
@@ -77,20 +74,7 @@ int Execute(const KillCommand& command) {
   if (domid == 0) {
     return Finish(Result<void>(Fail("no service domain " + command.domain + " runs")));
   }
-  const std::string number = std::to_string(domid);
-  std::vector<char*> arguments;
-  for (const char* word : {"xl", "destroy", number.c_str()}) {
-    arguments.push_back(const_cast<char*>(word));
-  }
-  arguments.push_back(nullptr);
-  pid_t xl = 0;
-  const int error = posix_spawnp(&xl, "xl", nullptr, nullptr, arguments.data(), environ);
-  if (error != 0) return Finish(Result<void>(FailErrno("xl", error)));
-  int status = 0;
-  while (waitpid(xl, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return 0;
-  return Finish(Result<void>(Fail("xl destroy failed")));
+  return Finish(Kill(domid, command));
 }
 
 int Execute(const RestartCommand& command) {

@@ -13,6 +13,7 @@
 #include "kernel/virtuos/abi/control.h"
 #include "tools/common/kernel_state.h"
 #include "tools/common/version.h"
+#include "tools/vos/kill_ways.h"
 
 namespace vos {
 namespace {
@@ -103,9 +104,12 @@ std::expected<Command, Message> ParseOptions(const std::vector<std::string>& arg
   std::string victim;
   std::string how = "destroy";
   kill->add_option("DOMAIN", victim, "its name")->required();
-  kill->add_option("--how", how, "destroy: the hypervisor ends it")
-      ->check(CLI::IsMember({"destroy"}))
-      ->option_text("destroy [destroy]");
+  kill->add_option("--how", how, "one of: " + KillWaysText())
+      ->check(CLI::IsMember(KillWays()))
+      ->option_text("HOW [destroy]");
+  kill->footer(
+      "destroy: the hypervisor ends it. The others are done by the domain's own kernel, which must "
+      "have\nbeen built for that (CONFIG_VIRTUOS_FAULTS).");
 
   CLI::App* restart = app.add_subcommand(
       "restart", "replace a service domain by a new one, and wait until that is connected");
@@ -137,7 +141,7 @@ std::expected<Command, Message> ParseOptions(const std::vector<std::string>& arg
   if (*stats) return StatsCommand{json};
   if (*ping) return PingCommand{DomainKind(domain), count};
   if (*attach || *detach) return NetworkCommand{static_cast<bool>(*attach)};
-  if (*kill) return KillCommand{victim};
+  if (*kill) return KillCommand{victim, how};
   if (*restart) return RestartCommand{restarted};
   if (*prepare) return PrepareCommand{prepared};
   if (program.empty()) {

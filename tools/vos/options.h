@@ -34,6 +34,7 @@ struct NetworkCommand {
 };
 struct KillCommand {
   std::string domain;
+  std::string how;  // one of KillWays()
 };
 struct RestartCommand {
   std::string domain;

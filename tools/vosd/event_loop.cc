@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/vosd/event_loop.h"
 
-#include <sys/epoll.h>
 #include <sys/timerfd.h>
 
 #include <algorithm>
@@ -16,9 +15,9 @@ Result<EventLoop> EventLoop::Create() {
   return EventLoop(std::move(epoll));
 }
 
-Result<void> EventLoop::Add(int fd, Callback callback) {
+Result<void> EventLoop::Add(int fd, Callback callback, std::uint32_t events) {
   epoll_event event{};
-  event.events = EPOLLIN;
+  event.events = events;
   event.data.fd = fd;
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) < 0) return FailErrno("epoll_ctl");
   callbacks_[fd] = std::make_shared<const Callback>(std::move(callback));

@@ -2,7 +2,10 @@
 #ifndef VIRTUOS_TOOLS_VOSD_EVENT_LOOP_H_
 #define VIRTUOS_TOOLS_VOSD_EVENT_LOOP_H_
 
+#include <sys/epoll.h>
+
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,7 +15,7 @@
 
 namespace vos {
 
-// Calls back when descriptors become readable or hang up. Level-triggered; one thread.
+// Calls back when descriptors become readable (or `events` of epoll) or hang up. Level-triggered; one thread.
 class EventLoop {
  public:
   using Callback = std::function<void()>;
@@ -21,7 +24,7 @@ class EventLoop {
 
   // The descriptor must be removed before it is closed. A callback may add and remove any, its own
   // too.
-  Result<void> Add(int fd, Callback callback);
+  Result<void> Add(int fd, Callback callback, std::uint32_t events = EPOLLIN);
   void Remove(int fd);
 
   // Returns after Stop(), or with the error that makes waiting impossible.

@@ -43,6 +43,20 @@ DomainHealth Hypervisor::Health(std::uint32_t domid) {
   return {true, false, {}};
 }
 
+std::optional<DomainSample> Hypervisor::Sample(std::uint32_t domid) {
+  xc_domaininfo_t domain{};
+  if (xc_domain_getinfo_single(xen_.get(), domid, &domain) < 0) return std::nullopt;
+  DomainSample sample;
+  sample.paused = (domain.flags & XEN_DOMINF_paused) != 0;
+  for (std::uint32_t i = 0; i <= domain.max_vcpu_id; ++i) {
+    xc_vcpuinfo_t processor{};
+    if (xc_vcpu_getinfo(xen_.get(), domid, i, &processor) < 0 || !processor.online) continue;
+    sample.processors.push_back(
+        {processor.blocked != 0, std::chrono::nanoseconds(processor.cpu_time)});
+  }
+  return sample;
+}
+
 void Hypervisor::Stop(std::uint32_t domid) {
   xc_domain_shutdown(xen_.get(), domid, SHUTDOWN_crash);
 }

@@ -9,9 +9,11 @@ extern "C" {
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "tools/common/result.h"
+#include "tools/vosd/silence.h"
 
 namespace vos {
 
@@ -28,6 +30,8 @@ class Hypervisor {
   // Whether an IOMMU lets a domain own a device.
   bool CanPassThrough();
   DomainHealth Health(std::uint32_t domid);
+  // Nothing: there is no such domain.
+  std::optional<DomainSample> Sample(std::uint32_t domid);
   // It runs no more, but still has to be destroyed.
   void Stop(std::uint32_t domid);
 

@@ -19,6 +19,7 @@
 #include "tools/vosd/event_loop.h"
 #include "tools/vosd/hypervisor.h"
 #include "tools/vosd/log.h"
+#include "tools/vosd/network_keeper.h"
 #include "tools/vosd/network_namespace.h"
 #include "tools/vosd/settings.h"
 #include "tools/vosd/supervisor.h"
@@ -123,12 +124,22 @@ int main(int argc, char** argv) {
   app.add_option("--config-dir", directory,
                  "directory of the domains' xl configurations (*.cfg) and of vosd.conf")
       ->option_text("DIR [/etc/virtuos]");
+  std::string keep_network;
+  app.add_option("--keep-network", keep_network,
+                 "only keep FILE up to date with the addresses and routes that programs set; vosd\n"
+                 "starts this itself for a network domain")
+      ->option_text("FILE");
   app.add_flag("--foreground", "stay in the foreground; it always does");
   app.set_version_flag("--version", std::format("vosd {}", vos::kVersion));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (!keep_network.empty()) {
+    const auto kept = vos::KeepNetwork(keep_network);
+    if (!kept) std::cout << "the keeper ends: " << kept.error().message << std::endl;
+    return kept ? 0 : 1;
   }
   return vos::Main(directory);
 }

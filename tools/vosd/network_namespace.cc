@@ -22,13 +22,17 @@ Result<NetworkNamespace> NetworkNamespace::Leave() {
   return NetworkNamespace(std::move(served), std::move(own));
 }
 
+Result<void> NetworkNamespace::Inside(const std::function<Result<void>()>& something) const {
+  if (setns(served_.get(), CLONE_NEWNET) < 0) return FailErrno("setns");
+  const auto done = something();
+  if (setns(own_.get(), CLONE_NEWNET) < 0) return FailErrno("setns");
+  return done;
+}
+
 Result<void> NetworkNamespace::Attach() const {
   auto device = ControlDevice::Open();
   if (!device) return std::unexpected(device.error());
-  if (setns(served_.get(), CLONE_NEWNET) < 0) return FailErrno("setns");
-  const auto attached = device->AttachNetwork();
-  if (setns(own_.get(), CLONE_NEWNET) < 0) return FailErrno("setns");
-  return attached;
+  return Inside([&] { return device->AttachNetwork(); });
 }
 
 }  // namespace vos

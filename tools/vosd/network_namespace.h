@@ -2,6 +2,8 @@
 #ifndef VIRTUOS_TOOLS_VOSD_NETWORK_NAMESPACE_H_
 #define VIRTUOS_TOOLS_VOSD_NETWORK_NAMESPACE_H_
 
+#include <functional>
+
 #include "tools/common/file_descriptor.h"
 #include "tools/common/result.h"
 
@@ -15,6 +17,8 @@ class NetworkNamespace {
   // Moves the calling thread from the namespace it found itself in to a new one.
   static Result<NetworkNamespace> Leave();
 
+  // Does something in the namespace that was left.
+  Result<void> Inside(const std::function<Result<void>()>& something) const;
   // Attaches the namespace that was left to the network domain.
   Result<void> Attach() const;
 

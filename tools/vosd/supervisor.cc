@@ -10,16 +10,19 @@
 #include <utility>
 
 #include "kernel/virtuos/abi/virtuos.h"
+#include "tools/common/control_device.h"
 #include "tools/common/kernel_state.h"
 #include "tools/common/text.h"
 #include "tools/common/text_file.h"
 #include "tools/vosd/disk_report.h"
+#include "tools/vosd/network_keeper.h"
 #include "tools/vosd/resolver.h"
 
 namespace vos {
 namespace {
 
 constexpr char kResolverFile[] = "/etc/resolv.conf";
+constexpr char kNetworkChangesFile[] = "/run/virtuos/network.changes";
 constexpr char kBackendToken[] = "backend ";
 constexpr char kResolverToken[] = "resolver ";
 constexpr char kDiskToken[] = "disk ";
@@ -48,6 +51,7 @@ struct Supervisor::Domain {
   std::optional<ConnectionNodes> nodes;
   std::string resolver_path;  // watched; empty: not
   std::string resolver_text;  // written to resolv.conf last
+  std::unique_ptr<Child> keeper;  // of its addresses and routes
   std::string disk_path;      // watched; empty: not
   std::string no_disk;        // why it has none
   DiskReport disk;
@@ -101,6 +105,14 @@ Result<std::unique_ptr<Supervisor>> Supervisor::Create(const Tools& tools,
       !listening) {
     return std::unexpected(listening.error());
   }
+  auto hang_watch = HangWatch::Create(tools.loop, tools.hypervisor, [self](std::uint32_t kind) {
+    for (const auto& domain : self->domains_) {
+      if (domain->settings.kind == kind) return domain->life.domid();
+    }
+    return std::uint32_t{0};
+  });
+  if (!hang_watch) return std::unexpected(hang_watch.error());
+  self->hang_watch_ = std::move(*hang_watch);
   if (auto watching = tools.store.Watch(kReleaseDomain, kReleaseDomain); !watching) {
     return std::unexpected(watching.error());
   }
@@ -328,7 +340,10 @@ LifeCycle::Steps Supervisor::Attach(Domain& domain) {
       Say(domain, domain.attach_error);
     }
   }
-  if (domain.device.empty()) domain.settled = true;  // nothing to find out
+  if (domain.device.empty()) {
+    domain.settled = true;  // nothing to find out
+    StartKeeper(domain);
+  }
   if (!domain.settled) domain.settle_timer->Set(kSettleLimit);
   const DomainSettings& settings = domain.settings;
   if (settings.boot_cpus.empty()) return {};
@@ -341,6 +356,7 @@ LifeCycle::Steps Supervisor::Attach(Domain& domain) {
 LifeCycle::Steps Supervisor::Clean(Domain& domain) {
   domain.xl.reset();
   EndCreation(domain);
+  domain.keeper.reset();
   domain.connected_at.reset();
   domain.settle_timer->Clear();
   if (domain.nodes) {
@@ -466,6 +482,7 @@ void Supervisor::OnResolverChange(Domain& domain) {
     Say(domain, "its name servers are in /etc/resolv.conf");
   }
   Settle(domain);
+  StartKeeper(domain);
 }
 
 void Supervisor::OnDiskChange(Domain& domain) {
@@ -488,6 +505,35 @@ void Supervisor::OnDiskChange(Domain& domain) {
 void Supervisor::Settle(Domain& domain) {
   domain.settled = true;
   ReportStart();
+}
+
+void Supervisor::StartKeeper(Domain& domain) {
+  if (domain.keeper || domain.settings.kind != VOS_DOMAIN_NETWORK) return;
+  Domain* d = &domain;
+  const auto started = tools_.network.Inside([&]() -> Result<void> {
+    auto child = Child::Start(
+        tools_.loop, {"/proc/self/exe", "--keep-network", kNetworkChangesFile},
+        [this, d](std::string_view line) {
+          if (Trim(line) == kKeeperSettled) {
+            NetworkSettled(*d);
+          } else {
+            Say(*d, "network: " + OneLine(Trim(line)));
+          }
+        },
+        [d](int) { d->keeper.reset(); });
+    if (!child) return std::unexpected(child.error());
+    domain.keeper = std::move(*child);
+    return {};
+  });
+  if (started) return;
+  Say(domain, "addresses and routes are not kept: " + started.error().message);
+  NetworkSettled(domain);
+}
+
+void Supervisor::NetworkSettled(const Domain& domain) {
+  const auto told =
+      ControlDevice::Open().and_then([](ControlDevice device) { return device.NetworkSettled(); });
+  if (!told) Say(domain, told.error().message);
 }
 
 void Supervisor::OnReleasedDomain() {

@@ -17,6 +17,7 @@
 #include "tools/vosd/connection_nodes.h"
 #include "tools/vosd/control_socket.h"
 #include "tools/vosd/event_loop.h"
+#include "tools/vosd/hang_watch.h"
 #include "tools/vosd/hypervisor.h"
 #include "tools/vosd/life_cycle.h"
 #include "tools/vosd/log.h"
@@ -89,6 +90,9 @@ class Supervisor {
   // What has to be found out is found out, or is waited for no longer.
   void Settle(Domain& domain);
   void OnReleasedDomain();
+  // The domain has configured itself: what programs changed in the last one is restored.
+  void StartKeeper(Domain& domain);
+  void NetworkSettled(const Domain& domain);
   void OnRequest(int client, std::string_view request);
   void OnPrepareRequest(Domain& domain, int client);
   void AnswerAll(std::vector<int>& clients, const std::string& answer);
@@ -105,6 +109,7 @@ class Supervisor {
 
   const Tools tools_;
   ControlSocket control_;
+  std::unique_ptr<HangWatch> hang_watch_;
   std::uint32_t primary_ = 0;  // the domain this runs in
   std::vector<std::unique_ptr<Domain>> domains_;
   Domain* created_ = nullptr;          // whose creation runs

@@ -3,16 +3,20 @@
  * VirtuOS: the control interface of the primary kernel.
  *
  * /dev/vos, a misc device only root opens (mode 0600): the calls below. They
- * also need CAP_NET_ADMIN (attach, detach) or CAP_SYS_ADMIN (no-op) in the
- * initial user namespace.
+ * also need CAP_NET_ADMIN (attach, detach, settled) or CAP_SYS_ADMIN (the
+ * others) in the initial user namespace. poll() says EPOLLPRI while a domain
+ * is silent and VOS_IOC_SILENCE tells for how long.
  *
  * debugfs, directory virtuos, text, one record a line:
  *   state   Each service domain's newest connection:
  *             domain=network domid=3 generation=1 state=connected pollers=1
- *             lanes=1 objects=12 sessions=2 noop_ns=700 reason=""   (in one line)
- *           state is handshake, connected or failed; reason stands in double
- *           quotes and holds neither quote nor control characters.
- *           Then one line: attached=init_net, attached=other or attached=none.
+ *             lanes=1 objects=12 sessions=2 noop_ns=700 failed_ns=0 reason=""
+ *           (in one line). failed_ns is the boot time it failed at. state is
+ *           handshake, connected or failed; reason stands in double quotes and
+ *           holds neither quote nor control characters.
+ *           Then one line: attached=init_net, attached=other or attached=none,
+ *           and pages=N grants=N, the memory shared with domains and how much
+ *           of it is granted.
  *   stats   <domain>.<counter> <decimal>, counters as in enum vos_counter.
  */
 #ifndef VIRTUOS_CONTROL_H
@@ -42,6 +46,16 @@ VOS_ASSERT(__builtin_offsetof(struct vos_noop, ns_total) == 8);
 VOS_ASSERT(__builtin_offsetof(struct vos_noop, ns_min) == 16);
 VOS_ASSERT(__builtin_offsetof(struct vos_noop, ns_max) == 24);
 
+/* A domain whose pollers give no sign of life. */
+struct vos_silence {
+	__u32 domain;			/* 0  in: VOS_DOMAIN_* */
+	__u32 generation;		/* 4  of its connection; SILENCE: out, HUNG: in */
+	__u32 silent_ms;		/* 8  SILENCE: out, 0: it is not suspected */
+	__u32 counted_ms;		/* 12 HUNG: in, of them it ran or idled so long */
+};
+VOS_ASSERT(sizeof(struct vos_silence) == 16);
+VOS_ASSERT(__builtin_offsetof(struct vos_silence, counted_ms) == 12);
+
 #define VOS_IOC_TYPE		0xbf
 
 /*
@@ -56,5 +70,11 @@ VOS_ASSERT(__builtin_offsetof(struct vos_noop, ns_max) == 24);
 #define VOS_IOC_NET_DETACH	_IO(VOS_IOC_TYPE, 2)
 /* EINVAL: no such domain, or count. ENOTCONN: not connected. ENETDOWN: it failed meanwhile. */
 #define VOS_IOC_NOOP		_IOWR(VOS_IOC_TYPE, 3, struct vos_noop)
+/* ENOTCONN: not connected. */
+#define VOS_IOC_SILENCE		_IOWR(VOS_IOC_TYPE, 4, struct vos_silence)
+/* Gives the domain up. ENOTCONN: that connection is over; EAGAIN: it spoke meanwhile. */
+#define VOS_IOC_HUNG		_IOW(VOS_IOC_TYPE, 5, struct vos_silence)
+/* Addresses and routes are restored: sockets that could not do without are recovered now. */
+#define VOS_IOC_NET_SETTLED	_IO(VOS_IOC_TYPE, 6)
 
 #endif /* VIRTUOS_CONTROL_H */

@@ -284,6 +284,7 @@ static bool vos_call_sleep(struct vos_call *call, unsigned long *timeout, bool k
 	unsigned long flags;
 	bool done;
 
+	vos_liveness_await(call->connection);
 	spin_lock_irqsave(&lane->lock, flags);
 	call->waiter = current;
 	lane->sleepers++;
@@ -303,6 +304,7 @@ static bool vos_call_sleep(struct vos_call *call, unsigned long *timeout, bool k
 	call->waiter = NULL;
 	done = call->done;
 	spin_unlock_irqrestore(&lane->lock, flags);
+	vos_liveness_answered(call->connection);
 	return done;
 }
 

@@ -52,6 +52,8 @@ static void vos_connection_free_work(struct work_struct *work)
 	struct vos_connection *c = container_of(work, struct vos_connection, free_work);
 	int i;
 
+	/* Objects that moved away are looked at under RCU. */
+	synchronize_rcu();
 	for (i = 0; i < VOS_REGION_COUNT; i++)
 		vos_memory_free(&c->region[i]);
 	vos_memory_free(&c->directory);
@@ -135,6 +137,13 @@ static void vos_connection_fail_work(struct work_struct *work)
 	struct vos_connection *c = container_of(work, struct vos_connection, fail_work);
 	u32 i;
 
+	/* Those who wait come first. */
+	vos_session_fail_all(c);
+	local_bh_disable();
+	vos_object_fail_all(c);
+	local_bh_enable();
+	wake_up_all(&vos_connections_changed);
+	vos_liveness_stop(c);
 	for (i = 0; i < c->pollers; i++) {
 		int irq = xchg(&c->link[i].irq, 0);
 
@@ -147,11 +156,6 @@ static void vos_connection_fail_work(struct work_struct *work)
 	}
 	/* The supervisor watches the state; remove() waits for this work. */
 	vos_connection_say(c, XenbusStateClosing);
-	vos_session_fail_all(c);
-	local_bh_disable();
-	vos_object_fail_all(c);
-	local_bh_enable();
-	wake_up_all(&vos_connections_changed);
 	vos_connection_put(c);
 }
 
@@ -167,6 +171,7 @@ void vos_connection_fail(struct vos_connection *c, const char *format, ...)
 		va_start(args, format);
 		vsnprintf(c->reason, sizeof(c->reason), format, args);
 		va_end(args);
+		c->failed_at = ktime_get_boottime();
 		WRITE_ONCE(c->state, VOS_CONNECTION_FAILED);
 		/* Under the lock: who finds it failed and flushes the work waits for it. */
 		vos_connection_hold(c);
@@ -229,6 +234,7 @@ static struct vos_connection *vos_connection_alloc(struct xenbus_device *device,
 	INIT_WORK(&c->connect_work, vos_connection_connect_work);
 	INIT_WORK(&c->fail_work, vos_connection_fail_work);
 	INIT_WORK(&c->free_work, vos_connection_free_work);
+	vos_liveness_init(c);
 	c->state = VOS_CONNECTION_HANDSHAKE;
 	c->kind = kind;
 	c->device = device;
@@ -449,6 +455,16 @@ static bool vos_connection_calibrate(struct vos_connection *c)
 	return true;
 }
 
+/* Is there one that serves this kind? */
+static bool vos_connection_taken(u32 kind)
+{
+	struct vos_connection *c = vos_connection_get(kind);
+
+	if (c)
+		vos_connection_put(c);
+	return c;
+}
+
 /* Makes it the connection of its kind, unless there is one that serves. */
 static bool vos_connection_publish(struct vos_connection *c)
 {
@@ -490,6 +506,10 @@ static void vos_connection_connect_work(struct work_struct *work)
 	if (!first || !vos_connection_calibrate(c))
 		return;
 	c->connected_at = ktime_get_boottime();
+	vos_liveness_start(c);
+	/* Before anybody can take a port that one of them has. */
+	if (c->kind == VOS_DOMAIN_NETWORK && !vos_connection_taken(c->kind))
+		vos_proxy_recover(c);
 	if (!vos_connection_publish(c))
 		return;
 	pr_info("domain %u connected: generation %u, %u pollers, %u kernel lanes, no-op %u ns\n",

@@ -51,27 +51,30 @@ static void vos_state_line(struct seq_file *m, u32 kind, struct vos_connection *
 {
 	char reason[sizeof(c->reason)];
 	unsigned long flags;
+	ktime_t failed_at;
 	u32 state;
 	char *p;
 
 	spin_lock_irqsave(&c->lock, flags);
 	state = c->state;
+	failed_at = c->failed_at;
 	memcpy(reason, c->reason, sizeof(reason));
 	spin_unlock_irqrestore(&c->lock, flags);
 	for (p = reason; *p; p++)
 		if (*p == '"' || *p < ' ')
 			*p = '\'';
-	seq_printf(m, "domain=%s domid=%u generation=%u state=%s pollers=%u lanes=%u objects=%u sessions=%lld noop_ns=%u reason=\"%s\"\n",
+	seq_printf(m, "domain=%s domid=%u generation=%u state=%s pollers=%u lanes=%u objects=%u sessions=%lld noop_ns=%u failed_ns=%lld reason=\"%s\"\n",
 		   vos_domain_names[kind], c->domid, c->generation,
 		   vos_connection_state_names[state], c->pollers, c->lanes,
 		   READ_ONCE(c->object_count),
 		   atomic64_read(&c->counter[VOS_COUNT_SESSIONS_OPENED]) -
 		   atomic64_read(&c->counter[VOS_COUNT_SESSIONS_CLOSED]),
-		   c->noop_ns, reason);
+		   c->noop_ns, ktime_to_ns(failed_at), reason);
 }
 
 static int vos_state_show(struct seq_file *m, void *unused)
 {
+	long pages, grants;
 	u32 kind;
 
 	for (kind = VOS_DOMAIN_NETWORK; kind < ARRAY_SIZE(vos_domain_names); kind++) {
@@ -82,14 +85,17 @@ static int vos_state_show(struct seq_file *m, void *unused)
 		vos_state_line(m, kind, c);
 		vos_connection_put(c);
 	}
-	seq_printf(m, "attached=%s\n", vos_network_attached(&init_net) ? "init_net" :
-		   vos_network_attached_any() ? "other" : "none");
+	vos_memory_usage(&pages, &grants);
+	seq_printf(m, "attached=%s pages=%ld grants=%ld\n",
+		   vos_network_attached(&init_net) ? "init_net" :
+		   vos_network_attached_any() ? "other" : "none", pages, grants);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(vos_state);
 
 static int vos_stats_show(struct seq_file *m, void *unused)
 {
+	long pages, grants;
 	u32 kind, i;
 
 	for (kind = VOS_DOMAIN_NETWORK; kind < ARRAY_SIZE(vos_domain_names); kind++) {
@@ -102,7 +108,8 @@ static int vos_stats_show(struct seq_file *m, void *unused)
 				   vos_counter_names[i], atomic64_read(&c->counter[i]));
 		vos_connection_put(c);
 	}
-	seq_printf(m, "primary.granted_pages %ld\n", vos_memory_granted());
+	vos_memory_usage(&pages, &grants);
+	seq_printf(m, "primary.granted_pages %ld\n", grants);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(vos_stats);
@@ -150,6 +157,38 @@ static long vos_control_noop(struct vos_noop __user *argument)
 	return err;
 }
 
+static long vos_control_silence(unsigned int cmd, struct vos_silence __user *argument)
+{
+	struct vos_silence silence;
+	struct vos_connection *c;
+	u32 silent_ms;
+	long err = 0;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (copy_from_user(&silence, argument, sizeof(silence)))
+		return -EFAULT;
+	c = vos_connection_get(silence.domain);
+	if (!c)
+		return -ENOTCONN;
+	silent_ms = vos_liveness_silence(c);
+	if (cmd == VOS_IOC_SILENCE) {
+		silence.generation = c->generation;
+		silence.silent_ms = silent_ms;
+		if (copy_to_user(argument, &silence, sizeof(silence)))
+			err = -EFAULT;
+	} else if (silence.generation != c->generation) {
+		err = -ENOTCONN;
+	} else if (!silent_ms) {
+		err = -EAGAIN;
+	} else {
+		vos_connection_fail(c, "it hangs: no sign of life for %u ms, of which it had %u ms",
+				    silent_ms, silence.counted_ms);
+	}
+	vos_connection_put(c);
+	return err;
+}
+
 static long vos_control_ioctl(struct file *file, unsigned int cmd, unsigned long argument)
 {
 	struct net *net = current->nsproxy->net_ns;
@@ -168,6 +207,14 @@ static long vos_control_ioctl(struct file *file, unsigned int cmd, unsigned long
 		return 0;
 	case VOS_IOC_NOOP:
 		return vos_control_noop((struct vos_noop __user *)argument);
+	case VOS_IOC_SILENCE:
+	case VOS_IOC_HUNG:
+		return vos_control_silence(cmd, (struct vos_silence __user *)argument);
+	case VOS_IOC_NET_SETTLED:
+		if (!capable(CAP_NET_ADMIN))
+			return -EPERM;
+		vos_proxy_recover_rest();
+		return 0;
 	default:
 		return -ENOTTY;
 	}
@@ -177,6 +224,7 @@ static const struct file_operations vos_control_fops = {
 	.owner = THIS_MODULE,
 	.open = nonseekable_open,
 	.unlocked_ioctl = vos_control_ioctl,
+	.poll = vos_liveness_poll,
 };
 
 static struct miscdevice vos_control_device = {

@@ -110,6 +110,7 @@ void vos_event_work(struct work_struct *work)
 		if (vos_load(&vos_link_status(link)->produced) == link->consumed)
 			break;
 	}
+	vos_liveness_interrupt(c, !idle);
 	irq = READ_ONCE(link->irq);
 	if (round == VOS_EVENT_ROUNDS)
 		queue_work(system_bh_highpri_wq, &link->work);

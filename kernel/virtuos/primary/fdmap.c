@@ -95,11 +95,12 @@ static void vos_fdmap_set(struct vos_fdmap *map, unsigned int fd, struct file *f
 		return;
 	object = vos_fdmap_object(map, file);
 	/* Kind 0: no user lane may carry its data. */
-	if (!object || READ_ONCE(object->connection) != map->connection || !object->kind)
+	/* Acquire: the handle is that of the connection, see vos_object_replace(). */
+	if (!object || smp_load_acquire(&object->connection) != map->connection || !object->kind)
 		return;
 	/* A reader that sees the handle sees its kind. */
 	vos_store(&entry->kind, object->kind);
-	vos_store_release(&entry->handle, object->handle);
+	vos_store_release(&entry->handle, READ_ONCE(object->handle));
 }
 
 /* fd is going to be file, or nothing (NULL), in all maps from this one on. Atomic context. */

@@ -14,11 +14,13 @@
 
 #include "primary.h"
 
-static atomic_long_t vos_granted_pages;
+/* Pages, and grants not ended yet, of all memory there is: what a leak would add to. */
+static atomic_long_t vos_memory_pages, vos_memory_grants;
 
-long vos_memory_granted(void)
+void vos_memory_usage(long *pages, long *grants)
 {
-	return atomic_long_read(&vos_granted_pages);
+	*pages = atomic_long_read(&vos_memory_pages);
+	*grants = atomic_long_read(&vos_memory_grants);
 }
 
 /**
@@ -44,6 +46,7 @@ int vos_memory_alloc(struct vos_memory *memory, u32 pages, gfp_t gfp)
 		if (!memory->pages[i])
 			goto fail;
 		memory->count++;
+		atomic_long_inc(&vos_memory_pages);
 	}
 	memory->address = vmap(memory->pages, pages, VM_MAP, PAGE_KERNEL);
 	if (memory->address)
@@ -76,7 +79,7 @@ int vos_memory_grant(struct vos_memory *memory, u32 first, u32 count, domid_t do
 		if (ref < 0)
 			return ref;
 		memory->refs[i] = ref;
-		atomic_long_inc(&vos_granted_pages);
+		atomic_long_inc(&vos_memory_grants);
 	}
 	return 0;
 }
@@ -91,7 +94,7 @@ void vos_memory_revoke(struct vos_memory *memory)
 		    !gnttab_try_end_foreign_access(memory->refs[i]))
 			continue;
 		memory->refs[i] = INVALID_GRANT_REF;
-		atomic_long_dec(&vos_granted_pages);
+		atomic_long_dec(&vos_memory_grants);
 	}
 }
 
@@ -103,14 +106,15 @@ void vos_memory_free(struct vos_memory *memory)
 	if (memory->address)
 		vunmap(memory->address);
 	for (i = 0; i < memory->count; i++) {
-		if (memory->refs[i] == INVALID_GRANT_REF) {
-			__free_page(memory->pages[i]);
-			continue;
-		}
 		/* Drops our reference of the page when the grant is ended. */
-		gnttab_end_foreign_access(memory->refs[i], memory->pages[i]);
-		atomic_long_dec(&vos_granted_pages);
+		if (memory->refs[i] != INVALID_GRANT_REF) {
+			gnttab_end_foreign_access(memory->refs[i], memory->pages[i]);
+			atomic_long_dec(&vos_memory_grants);
+		} else {
+			__free_page(memory->pages[i]);
+		}
 	}
+	atomic_long_sub(memory->count, &vos_memory_pages);
 	kvfree(memory->refs);
 	kvfree(memory->pages);
 	memset(memory, 0, sizeof(*memory));

@@ -20,20 +20,56 @@
 #define VOS_MASK_FAILED (EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLERR | EPOLLHUP | \
 		EPOLLRDHUP)
 
-static struct vos_object_interest *vos_object_interest(struct vos_object *object)
+/*
+ * An object may move to another connection (vos_object_replace()) once its own
+ * has failed. Whoever is not its owner takes the connection from here, once,
+ * before index or handle: those of a connection that is usable are right, and
+ * with one that has failed it does not matter what they are. Under RCU the
+ * connection's memory stays.
+ */
+static struct vos_connection *vos_object_where(const struct vos_object *object)
 {
-	struct vos_object_interest *table =
-		object->connection->region[VOS_REGION_INTEREST].address;
-
-	return &table[object->index];
+	/* Pairs with the release in vos_object_replace(). */
+	return smp_load_acquire(&object->connection);
 }
 
-static const struct vos_object_state *vos_object_state(struct vos_object *object)
+static struct vos_object_interest *vos_object_interest(struct vos_connection *c,
+						       const struct vos_object *object)
 {
-	const struct vos_object_state *table =
-		object->connection->region[VOS_REGION_STATE].address;
+	struct vos_object_interest *table = c->region[VOS_REGION_INTEREST].address;
 
-	return &table[object->index];
+	return &table[READ_ONCE(object->index)];
+}
+
+static const struct vos_object_state *vos_object_state(struct vos_connection *c,
+						       const struct vos_object *object)
+{
+	const struct vos_object_state *table = c->region[VOS_REGION_STATE].address;
+
+	return &table[READ_ONCE(object->index)];
+}
+
+struct vos_connection *vos_object_connection(const struct vos_object *object)
+{
+	struct vos_connection *c;
+
+	rcu_read_lock();
+	/* Fails only for one that the object has just left. */
+	do
+		c = vos_object_where(object);
+	while (!kref_get_unless_zero(&c->ref));
+	rcu_read_unlock();
+	return c;
+}
+
+bool vos_object_usable(const struct vos_object *object)
+{
+	bool usable;
+
+	rcu_read_lock();
+	usable = vos_connection_usable(vos_object_where(object));
+	rcu_read_unlock();
+	return usable;
 }
 
 static __poll_t vos_mask_filter(u32 mask)
@@ -82,7 +118,7 @@ int vos_object_add(struct vos_object *object, struct vos_connection *c, u32 kind
 		c->object_next = (index + 1) % VOS_MAX_OBJECTS;
 		c->object_count++;
 		vos_connection_hold(c);
-		interest = vos_object_interest(object);
+		interest = vos_object_interest(c, object);
 		object->arm = vos_load(&interest->arm);
 		vos_store(&interest->interest, 0);
 		vos_store(&interest->flags, 0);
@@ -111,36 +147,118 @@ void vos_object_remove(struct vos_object *object)
 	vos_connection_put(c);
 }
 
+/**
+ * vos_object_replace() - an object goes on in another connection
+ * @object: its connection has failed
+ * @fresh: an object that was added to the new connection; its place, handle
+ *	and reference of the connection become @object's
+ *
+ * READY events of the handle went to @fresh until now: the caller looks at
+ * the readiness word afterwards. @fresh is to be freed a grace period later.
+ * Calls for the same object are the caller's to serialise.
+ */
+void vos_object_replace(struct vos_object *object, struct vos_object *fresh)
+{
+	struct vos_connection *old = object->connection;
+	struct vos_connection *c = fresh->connection;
+	unsigned long flags;
+
+	spin_lock_bh(&old->object_lock);
+	RCU_INIT_POINTER(old->object[object->index], NULL);
+	old->object_count--;
+	spin_unlock_bh(&old->object_lock);
+	vos_count(old, VOS_COUNT_OBJECTS_CLOSED);
+
+	spin_lock_irqsave(&object->arm_lock, flags);
+	object->arm = fresh->arm;
+	WRITE_ONCE(object->index, fresh->index);
+	WRITE_ONCE(object->handle, fresh->handle);
+	/* Last: pairs with the acquire in vos_object_where(). */
+	smp_store_release(&object->connection, c);
+	spin_unlock_irqrestore(&object->arm_lock, flags);
+
+	spin_lock_bh(&c->object_lock);
+	rcu_assign_pointer(c->object[object->index], object);
+	spin_unlock_bh(&c->object_lock);
+	vos_connection_put(old);
+}
+
 __poll_t vos_object_mask(struct vos_object *object)
 {
-	if (!vos_connection_usable(object->connection))
-		return VOS_MASK_FAILED;
-	return vos_mask_filter(vos_load_acquire(&vos_object_state(object)->mask));
+	__poll_t mask = VOS_MASK_FAILED;
+	struct vos_connection *c;
+
+	rcu_read_lock();
+	c = vos_object_where(object);
+	if (vos_connection_usable(c))
+		mask = vos_mask_filter(vos_load_acquire(&vos_object_state(c, object)->mask));
+	rcu_read_unlock();
+	return mask;
+}
+
+__poll_t vos_object_last_mask(struct vos_object *object)
+{
+	__poll_t mask;
+
+	rcu_read_lock();
+	mask = vos_mask_filter(vos_load(&vos_object_state(vos_object_where(object),
+							  object)->mask));
+	rcu_read_unlock();
+	return mask;
 }
 
 __poll_t vos_object_arm(struct vos_object *object)
 {
-	struct vos_object_interest *interest = vos_object_interest(object);
+	struct vos_connection *c;
 	unsigned long flags;
 
+	rcu_read_lock();
 	spin_lock_irqsave(&object->arm_lock, flags);
-	vos_store(&interest->arm, ++object->arm);
+	c = vos_object_where(object);
+	vos_store(&vos_object_interest(c, object)->arm, ++object->arm);
 	spin_unlock_irqrestore(&object->arm_lock, flags);
+	rcu_read_unlock();
 	/* Pairs with the barrier in vos_service_object_publish(). */
 	vos_full_barrier();
 	return vos_object_mask(object);
 }
 
+void vos_object_set_flags(struct vos_object *object, u32 word)
+{
+	unsigned long flags;
+
+	rcu_read_lock();
+	/* The lock orders writers, and a move. */
+	spin_lock_irqsave(&object->arm_lock, flags);
+	vos_store(&vos_object_interest(vos_object_where(object), object)->flags, word);
+	spin_unlock_irqrestore(&object->arm_lock, flags);
+	rcu_read_unlock();
+}
+
+u32 vos_object_sequence(struct vos_object *object)
+{
+	u32 sequence;
+
+	rcu_read_lock();
+	sequence = vos_load_acquire(&vos_object_state(vos_object_where(object),
+						      object)->sequence);
+	rcu_read_unlock();
+	return sequence;
+}
+
 void vos_object_withhold(struct vos_object *object, bool withheld)
 {
-	struct vos_object_interest *interest = vos_object_interest(object);
+	struct vos_object_interest *interest;
 	unsigned long flags;
 	u32 word;
 
+	rcu_read_lock();
 	spin_lock_irqsave(&object->arm_lock, flags);
+	interest = vos_object_interest(vos_object_where(object), object);
 	word = vos_load(&interest->flags) & ~VOS_INTEREST_WITHHELD;
 	vos_store(&interest->flags, withheld ? word | VOS_INTEREST_WITHHELD : word);
 	spin_unlock_irqrestore(&object->arm_lock, flags);
+	rcu_read_unlock();
 	/*
 	 * Pairs with the barrier between counting an operation of a user lane
 	 * in and reading the flags: a drain that follows sees it counted, or
@@ -151,11 +269,14 @@ void vos_object_withhold(struct vos_object *object, bool withheld)
 
 int vos_object_error(struct vos_object *object)
 {
-	s32 error;
+	struct vos_connection *c;
+	s32 error = ENETDOWN;
 
-	if (!vos_connection_usable(object->connection))
-		return ENETDOWN;
-	error = vos_load(&vos_object_state(object)->error);
+	rcu_read_lock();
+	c = vos_object_where(object);
+	if (vos_connection_usable(c))
+		error = vos_load(&vos_object_state(c, object)->error);
+	rcu_read_unlock();
 	return error > 0 && error <= MAX_ERRNO ? error : 0;
 }
 

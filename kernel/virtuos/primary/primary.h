@@ -8,6 +8,7 @@
  *   call.c         kernel lanes: submit a call, wait for its completion
  *   object.c       object table: handles, readiness words
  *   event.c        event queues: READY and WAKE events from the pollers
+ *   liveness.c     has the domain died, or does it hang?
  *   session.c      user sessions: prctl, mapping, lanes, limits
  *   fdmap.c        fd -> handle, kept by hooks in fs/file.c
  *   proxy_*.c      sockets whose stack is in the network domain
@@ -25,6 +26,7 @@
 #include <linux/mutex.h>
 #include <linux/poll.h>
 #include <linux/spinlock.h>
+#include <linux/timer.h>
 #include <linux/types.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -95,8 +97,8 @@ int vos_memory_grant(struct vos_memory *memory, u32 first, u32 count, domid_t do
 void vos_memory_revoke(struct vos_memory *memory);
 /* Revokes the grants; frees at once or, while the peer still maps, later. */
 void vos_memory_free(struct vos_memory *memory);
-/* Pages of all memory that are granted now. */
-long vos_memory_granted(void);
+/* Of all memory together. */
+void vos_memory_usage(long *pages, long *grants);
 
 struct vos_kernel_lane {
 	spinlock_t lock;		/* producer side: position, slots */
@@ -120,6 +122,18 @@ struct vos_poller_link {
 	const struct vos_event *queue;
 };
 
+/* What tells a domain that lives from one that hangs; liveness.c. */
+struct vos_liveness {
+	struct timer_list timer;
+	unsigned long flags;		/* VOS_LIVENESS_* */
+	atomic_t awaited;		/* tasks asleep until the domain answers */
+	/* The timer's own, but for unanswered_since: read with READ_ONCE. */
+	u64 seen[VOS_MAX_POLLERS];	/* heartbeats */
+	bool asked[VOS_MAX_POLLERS];	/* and it has not grown since */
+	ktime_t asked_at[VOS_MAX_POLLERS];
+	ktime_t unanswered_since;	/* the oldest of them; 0: none */
+};
+
 struct vos_connection {
 	struct kref ref;
 	u32 kind;			/* VOS_DOMAIN_* */
@@ -132,6 +146,7 @@ struct vos_connection {
 	u32 spin_cycles;		/* longest useful spin of a process, TSC cycles */
 	u32 noop_ns;			/* measured at the handshake, median */
 	ktime_t connected_at;
+	ktime_t failed_at;		/* boot time; under lock */
 	struct xenbus_device *device;	/* until it is removed, which ends all works below */
 	struct mutex say_lock;		/* our state in xenstore */
 
@@ -160,6 +175,7 @@ struct vos_connection {
 	struct vos_session __rcu *session[VOS_MAX_SESSIONS];	/* by index; RCU */
 
 	struct work_struct connect_work;
+	struct vos_liveness liveness;
 	struct work_struct fail_work;
 	struct work_struct free_work;
 	atomic64_t counter[VOS_COUNTERS];
@@ -294,8 +310,23 @@ int vos_object_add(struct vos_object *object, struct vos_connection *c, u32 kind
 		   void (*ready)(struct vos_object *object, __poll_t mask));
 /* Removes it from the table and drops the connection. Does not tell the service. */
 void vos_object_remove(struct vos_object *object);
+/*
+ * An object whose connection failed goes on where fresh is, in another one.
+ * object->connection, index and handle change only by this: who can't exclude
+ * it takes the connection, referenced, before reading the handle.
+ */
+void vos_object_replace(struct vos_object *object, struct vos_object *fresh);
+struct vos_connection *vos_object_connection(const struct vos_object *object);
+/* Is the connection it is in at the moment connected? */
+bool vos_object_usable(const struct vos_object *object);
 /* The readiness word, filtered; EPOLLERR|EPOLLHUP|... once the connection failed. */
 __poll_t vos_object_mask(struct vos_object *object);
+/* As the domain last published it, even if it has failed since. */
+__poll_t vos_object_last_mask(struct vos_object *object);
+/* Counts its publications. */
+u32 vos_object_sequence(struct vos_object *object);
+/* VOS_INTEREST_*, for the service to see. */
+void vos_object_set_flags(struct vos_object *object, u32 flags);
 /* Asks for one READY event, full barrier, then the readiness word. */
 __poll_t vos_object_arm(struct vos_object *object);
 /* The pending error published beside EPOLLERR, as a positive errno, or 0. */
@@ -308,6 +339,25 @@ void vos_object_withhold(struct vos_object *object, bool withheld);
 /* A READY event; event.c calls it. */
 void vos_object_event(struct vos_connection *c, u32 index, u64 handle, u16 mask);
 void vos_object_fail_all(struct vos_connection *c);
+
+/* ------------------------------------------------------------ liveness */
+
+void vos_liveness_init(struct vos_connection *c);
+/* From when the connection is connected until it has failed. */
+void vos_liveness_start(struct vos_connection *c);
+void vos_liveness_stop(struct vos_connection *c);
+/*
+ * An interrupt of an event channel was served; progress: there were events.
+ * If not, it may be Xen telling that the domain is gone. Softirq context.
+ */
+void vos_liveness_interrupt(struct vos_connection *c, bool progress);
+/* The caller is about to sleep until the domain answers; it has, or was given up. */
+void vos_liveness_await(struct vos_connection *c);
+void vos_liveness_answered(struct vos_connection *c);
+/* For /dev/vos: EPOLLPRI while a domain is suspected to hang. */
+__poll_t vos_liveness_poll(struct file *file, struct poll_table_struct *wait);
+/* How long it has been silent, in ms; 0: not suspected. */
+u32 vos_liveness_silence(struct vos_connection *c);
 
 /* -------------------------------------------------------------- events */
 
@@ -329,6 +379,11 @@ int vos_network_attach(struct net *net);
 void vos_network_detach(struct net *net);
 bool vos_network_attached(const struct net *net);
 bool vos_network_attached_any(void);
+
+/* Sockets of failed connections go on in this one, which nobody else uses yet. */
+void vos_proxy_recover(struct vos_connection *c);
+/* Addresses and routes are as they were: what could not be recovered without is tried again. */
+void vos_proxy_recover_rest(void);
 
 /* The object behind a file if it is a proxy socket of ours, else NULL. No reference. */
 struct vos_object *vos_proxy_object(struct file *file);

@@ -9,6 +9,7 @@
  *   proxy_option.c      socket options
  *   proxy_ioctl.c       ioctls of sockets and interfaces
  *   proxy_credential.c  what the network domain is told about the caller
+ *   proxy_recover.c     what makes a socket again in the next network domain
  *
  * An operation is tried over a kernel lane, which never waits for the network.
  * If it would block, the caller sleeps here for the readiness word and tries
@@ -41,12 +42,15 @@ enum vos_proxy_state {
 	VOS_PROXY_CONNECTED,
 };
 
+struct vos_history;
+
 struct vos_proxy {
 	struct sock sk;			/* first, for sk_alloc() */
-	struct vos_object object;
+	struct vos_object object;	/* moves to another connection: vos_object_replace() */
+	struct vos_history *history;	/* to recover it by; NULL: accepted, not recovered */
+	u32 interest_flags;		/* VOS_INTEREST_* as last told to the domain */
 	int family;			/* of the socket in the network domain */
 	enum vos_proxy_state state;	/* as far as seen here; READ_ONCE/WRITE_ONCE */
-	bool bound;			/* by bind(); for recovery */
 	unsigned int failure_told;	/* the reset was reported; xchg */
 	bool signals;			/* SIGIO or SIGURG may be wanted */
 	u32 event_mask;			/* of the last wake-up; xchg */
@@ -67,6 +71,13 @@ static inline bool vos_proxy_is_stream(const struct vos_proxy *proxy)
 
 /* ------------------------------------------------------- proxy_wait.c */
 
+/*
+ * Where the socket can be while its domain is away: its mask, and as
+ * vos_object_arm().
+ */
+__poll_t vos_proxy_mask(struct vos_proxy *proxy);
+__poll_t vos_proxy_arm(struct vos_proxy *proxy);
+
 /* How one operation waits, over all its rounds. */
 struct vos_patience {
 	__poll_t events;		/* what it waits for */
@@ -85,7 +96,7 @@ int vos_proxy_wait(struct vos_proxy *proxy, struct vos_patience *patience, const
 /* A waiter took its share; wakes the next exclusive one if there is more. */
 void vos_proxy_pass_on(struct vos_proxy *proxy, const struct vos_patience *patience,
 		       __poll_t mask);
-u32 vos_proxy_sequence(const struct vos_proxy *proxy);
+u32 vos_proxy_sequence(struct vos_proxy *proxy);
 __poll_t vos_proxy_poll(struct file *file, struct socket *sock, struct poll_table_struct *wait);
 void vos_proxy_ready(struct vos_object *object, __poll_t mask);
 /* A non-blocking connect has succeeded if data or readiness say so. */
@@ -97,11 +108,15 @@ void vos_proxy_connect_failed(struct vos_proxy *proxy);
 enum vos_proxy_use {
 	VOS_USE_SEND,
 	VOS_USE_RECEIVE,
+	VOS_USE_ACCEPT,
 	VOS_USE_PEER,
 	VOS_USE_OTHER,
 };
 
-/* The errno (or 0, end of file) of an operation whose network domain is gone. */
+/*
+ * The errno (or 0, end of file) of an operation whose network domain is gone.
+ * -EAGAIN: wait, as if there were nothing to receive or accept.
+ */
 int vos_proxy_failure(struct vos_proxy *proxy, enum vos_proxy_use use);
 
 /* An error of vos_call_begin() or vos_call_run() as the caller shall see it. */
@@ -115,6 +130,46 @@ int vos_proxy_result(struct vos_connection *c, s64 res, u32 max);
 
 /* An error to be reported by the next operation, if there is one. */
 int vos_proxy_pending_error(struct vos_proxy *proxy);
+
+/* ---------------------------------------------------- proxy_recover.c */
+
+/*
+ * Keeps what is needed to make the socket again. Begun when the object has its
+ * handle, by who makes it, before it is made, and told then whether that
+ * succeeded. -ENOBUFS. To be ended before the proxy goes.
+ */
+int vos_proxy_history_begin(struct vos_proxy *proxy, int protocol);
+void vos_proxy_history_made(struct vos_proxy *proxy, bool made);
+void vos_proxy_history_end(struct vos_proxy *proxy);
+
+/*
+ * Around a call that changes what the socket is, with vos_proxy_changed() when
+ * it has succeeded. Recovery waits meanwhile, so never wait for it inside.
+ */
+void vos_proxy_change_begin(struct vos_proxy *proxy);
+void vos_proxy_change_end(struct vos_proxy *proxy);
+/* level: also a backlog or how to shut down. data: an address or a value. */
+void vos_proxy_changed(struct vos_proxy *proxy, u8 op, int level, int name, const void *data,
+		       u32 length);
+/* Is there a BIND to be made again? */
+bool vos_proxy_knows_address(struct vos_proxy *proxy);
+
+/* Will it go on in the next network domain? */
+bool vos_proxy_recoverable(const struct vos_proxy *proxy);
+/*
+ * The connected connection of the socket, referenced; its handle is
+ * proxy->object.handle. While it is being recovered this waits, bounded and
+ * interruptibly. An ERR_PTR: as vos_proxy_failure(), -ERESTARTSYS.
+ */
+struct vos_connection *vos_proxy_reach(struct vos_proxy *proxy, enum vos_proxy_use use);
+/* Did a call end because its connection failed, so that it may be made in the next one? */
+static inline bool vos_proxy_cut_short(int err, struct vos_connection *c)
+{
+	return err == -ENETDOWN && !vos_connection_usable(c);
+}
+
+/* In proxy_socket.c: it is in another connection now. Under history->lock. */
+void vos_proxy_moved(struct vos_proxy *proxy);
 
 /* --------------------------------------------- operations of proto_ops */
 

@@ -51,13 +51,34 @@ static int vos_ioctl_call(struct vos_connection *c, u64 handle, struct net *net,
 	return res;
 }
 
+/* Of a proxy's own; what it asks can be asked again. */
+static int vos_proxy_ioctl_call(struct vos_proxy *proxy, unsigned int cmd, void *data, u32 length)
+{
+	struct vos_connection *c;
+	bool again;
+	int res;
+
+	do {
+		c = vos_proxy_reach(proxy, VOS_USE_OTHER);
+		if (IS_ERR(c))
+			return PTR_ERR(c);
+		res = vos_ioctl_call(c, READ_ONCE(proxy->object.handle), sock_net(&proxy->sk), cmd,
+				     data, length);
+		again = vos_proxy_cut_short(res, c);
+		vos_connection_put(c);
+	} while (again);
+	return res;
+}
+
 int vos_proxy_queued(struct vos_proxy *proxy, unsigned int cmd)
 {
+	struct vos_connection *c = vos_object_connection(&proxy->object);
 	int value = 0;
 	int err;
 
-	err = vos_ioctl_call(proxy->object.connection, proxy->object.handle,
-			     sock_net(&proxy->sk), cmd, &value, sizeof(value));
+	err = vos_ioctl_call(c, READ_ONCE(proxy->object.handle), sock_net(&proxy->sk), cmd,
+			     &value, sizeof(value));
+	vos_connection_put(c);
 	return err < 0 ? err : max(value, 0);
 }
 
@@ -72,10 +93,9 @@ int vos_proxy_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 	case SIOCOUTQ:
 	case SIOCOUTQNSD:
 	case SIOCATMARK:
-		err = vos_ioctl_call(proxy->object.connection, proxy->object.handle,
-				     sock_net(&proxy->sk), cmd, &value, sizeof(value));
+		err = vos_proxy_ioctl_call(proxy, cmd, &value, sizeof(value));
 		if (err < 0)
-			return vos_proxy_call_error(proxy, err, VOS_USE_OTHER);
+			return err;
 		return put_user(value, (int __user *)arg);
 	}
 	/* Not -ENOIOCTLCMD: the core would ask this kernel's devices. */
@@ -91,10 +111,10 @@ int vos_proxy_gettstamp(struct socket *sock, void __user *user, bool timeval, bo
 
 	if (time32)
 		return -ENOTTY;
-	err = vos_ioctl_call(proxy->object.connection, proxy->object.handle, sock_net(&proxy->sk),
-			     timeval ? SIOCGSTAMP_OLD : SIOCGSTAMPNS_OLD, stamp, sizeof(stamp));
+	err = vos_proxy_ioctl_call(proxy, timeval ? SIOCGSTAMP_OLD : SIOCGSTAMPNS_OLD, stamp,
+				   sizeof(stamp));
 	if (err < 0)
-		return vos_proxy_call_error(proxy, err, VOS_USE_OTHER);
+		return err;
 	return copy_to_user(user, stamp, sizeof(stamp)) ? -EFAULT : 0;
 }
 
@@ -355,15 +375,15 @@ bool __vos_socket_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg
 	}
 
 	if (proxied) {
-		request.handle = vos_proxy(sock->sk)->object.handle;
-		request.connection = vos_proxy(sock->sk)->object.connection;
-		vos_connection_hold(request.connection);
+		request.connection = vos_proxy_reach(vos_proxy(sock->sk), VOS_USE_OTHER);
+		if (!IS_ERR(request.connection))
+			request.handle = READ_ONCE(vos_proxy(sock->sk)->object.handle);
 	} else {
 		request.connection = vos_proxy_domain();
-		if (IS_ERR(request.connection)) {
-			*result = PTR_ERR(request.connection);
-			return true;
-		}
+	}
+	if (IS_ERR(request.connection)) {
+		*result = PTR_ERR(request.connection);
+		return true;
 	}
 	if (cmd == SIOCGIFCONF)
 		*result = vos_ioctl_ifconf(&request, user);

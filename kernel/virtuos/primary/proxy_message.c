@@ -57,8 +57,9 @@ static void vos_proxy_keep_error(struct vos_proxy *proxy, int err)
  * Reserves the arena for header and payload and copies the payload. Returns
  * how much was copied: all, or some of a stream's.
  */
-static ssize_t vos_proxy_load(struct vos_proxy *proxy, struct vos_call *call,
-			      struct iov_iter *iter, u32 header, size_t bytes)
+static ssize_t vos_proxy_load(struct vos_proxy *proxy, struct vos_connection *c,
+			      struct vos_call *call, struct iov_iter *iter, u32 header,
+			      size_t bytes)
 {
 	bool stream = vos_proxy_is_stream(proxy);
 	int round;
@@ -68,7 +69,7 @@ static ssize_t vos_proxy_load(struct vos_proxy *proxy, struct vos_call *call,
 		size_t n;
 		int err;
 
-		err = vos_call_begin(call, proxy->object.connection, VOS_OP_SEND, header + bytes);
+		err = vos_call_begin(call, c, VOS_OP_SEND, header + bytes);
 		if (err)
 			return vos_proxy_call_error(proxy, err, VOS_USE_SEND);
 		pagefault_disable();
@@ -90,10 +91,9 @@ static ssize_t vos_proxy_load(struct vos_proxy *proxy, struct vos_call *call,
 }
 
 /* One operation, without waiting. Advances the iterator by what was taken. */
-static ssize_t vos_proxy_send_once(struct vos_proxy *proxy, struct msghdr *msg, size_t bytes,
-				   u32 flags, bool with_control)
+static ssize_t vos_proxy_send_in(struct vos_proxy *proxy, struct vos_connection *c,
+				 struct msghdr *msg, size_t bytes, u32 flags, bool with_control)
 {
-	struct vos_connection *c = proxy->object.connection;
 	/* A connected stream has no use for a name, as in Linux. */
 	u32 name_len = vos_proxy_is_stream(proxy) || !msg->msg_name ? 0 : msg->msg_namelen;
 	u32 control_len = with_control ? msg->msg_controllen : 0;
@@ -117,7 +117,7 @@ static ssize_t vos_proxy_send_once(struct vos_proxy *proxy, struct msghdr *msg, 
 		call.request.flags = VOS_REQ_INLINE | VOS_REQ_NONBLOCK;
 		call.request.msg_flags = flags;
 	} else {
-		n = vos_proxy_load(proxy, &call, &msg->msg_iter, header, bytes);
+		n = vos_proxy_load(proxy, c, &call, &msg->msg_iter, header, bytes);
 		if (n < 0)
 			return n;
 		if (name_len)
@@ -131,7 +131,7 @@ static ssize_t vos_proxy_send_once(struct vos_proxy *proxy, struct msghdr *msg, 
 		call.request.arg.msg.control_len = control_len;
 		call.request.arg.msg.caps = vos_current_caps(sock_net(&proxy->sk)->user_ns);
 	}
-	call.request.handle = proxy->object.handle;
+	call.request.handle = READ_ONCE(proxy->object.handle);
 	call.request.len = n;
 	res = vos_call_run(&call);
 	if (res)
@@ -141,6 +141,16 @@ static ssize_t vos_proxy_send_once(struct vos_proxy *proxy, struct msghdr *msg, 
 	vos_call_end(&call);
 	if (res < n)
 		iov_iter_revert(&msg->msg_iter, n - max(res, 0));
+	return res;
+}
+
+static ssize_t vos_proxy_send_once(struct vos_proxy *proxy, struct msghdr *msg, size_t bytes,
+				   u32 flags, bool with_control)
+{
+	struct vos_connection *c = vos_object_connection(&proxy->object);
+	ssize_t res = vos_proxy_send_in(proxy, c, msg, bytes, flags, with_control);
+
+	vos_connection_put(c);
 	return res;
 }
 
@@ -269,10 +279,10 @@ static int vos_proxy_unload(struct vos_call *call, const void *payload, size_t b
  * One operation, without waiting; capacity bytes of payload at most. Returns
  * what recvmsg() returns; of a datagram with MSG_TRUNC that may be more.
  */
-static int vos_proxy_recv_once(struct vos_proxy *proxy, struct msghdr *msg, size_t capacity,
-			       u32 flags, bool with_control, __poll_t *mask)
+static int vos_proxy_recv_in(struct vos_proxy *proxy, struct vos_connection *c,
+			     struct msghdr *msg, size_t capacity, u32 flags, bool with_control,
+			     __poll_t *mask)
 {
-	struct vos_connection *c = proxy->object.connection;
 	bool stream = vos_proxy_is_stream(proxy);
 	u32 control_max = with_control ? min_t(size_t, msg->msg_controllen, VOS_MAX_CONTROL) : 0;
 	/* A stream's name stays empty, as in Linux. */
@@ -290,7 +300,7 @@ static int vos_proxy_recv_once(struct vos_proxy *proxy, struct msghdr *msg, size
 	err = vos_call_begin(&call, c, VOS_OP_RECV, inlined ? 0 : header + capacity);
 	if (err)
 		return vos_proxy_call_error(proxy, err, VOS_USE_RECEIVE);
-	call.request.handle = proxy->object.handle;
+	call.request.handle = READ_ONCE(proxy->object.handle);
 	call.request.len = capacity;
 	call.request.flags = VOS_REQ_NONBLOCK;
 	if (inlined) {
@@ -352,6 +362,16 @@ static int vos_proxy_recv_once(struct vos_proxy *proxy, struct msghdr *msg, size
 	return err ?: res;
 }
 
+static int vos_proxy_recv_once(struct vos_proxy *proxy, struct msghdr *msg, size_t capacity,
+			       u32 flags, bool with_control, __poll_t *mask)
+{
+	struct vos_connection *c = vos_object_connection(&proxy->object);
+	int res = vos_proxy_recv_in(proxy, c, msg, capacity, flags, with_control, mask);
+
+	vos_connection_put(c);
+	return res;
+}
+
 /*
  * The readiness word says that there is nothing: waits for it, without a call
  * that could only say the same. Not where a receive fails at once.
@@ -361,7 +381,7 @@ static int vos_proxy_await_data(struct vos_proxy *proxy, struct vos_patience *pa
 	int err;
 
 	if (!patience->timeo || READ_ONCE(proxy->state) == VOS_PROXY_LISTENING ||
-	    (vos_object_mask(&proxy->object) & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP)))
+	    (vos_proxy_mask(proxy) & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP)))
 		return 0;
 	err = vos_proxy_wait(proxy, patience, NULL);
 	return err == -EAGAIN ? 0 : err;

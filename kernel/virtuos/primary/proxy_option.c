@@ -113,13 +113,35 @@ static void vos_option_note(struct sock *sk, int name, const void *value, unsign
 	}
 }
 
+static int vos_proxy_option_call(struct vos_proxy *proxy, struct vos_connection *c, int level,
+				 int name, const void *value, unsigned int length)
+{
+	struct vos_call call;
+	int err;
+
+	err = vos_call_begin(&call, c, VOS_OP_SETSOCKOPT, length);
+	if (err)
+		return err;
+	call.request.handle = READ_ONCE(proxy->object.handle);
+	call.request.arg.option.level = level;
+	call.request.arg.option.name = name;
+	call.request.arg.option.caps = vos_current_caps(sock_net(&proxy->sk)->user_ns);
+	if (length)
+		memcpy(call.data, value, length);
+	err = vos_call_run(&call);
+	if (!err)
+		err = vos_proxy_result(c, call.completion.res, 0);
+	vos_call_end(&call);
+	return err;
+}
+
 int vos_proxy_setsockopt(struct socket *sock, int level, int name, sockptr_t value,
 			 unsigned int length)
 {
 	struct vos_proxy *proxy = vos_proxy(sock->sk);
-	struct vos_connection *c = proxy->object.connection;
-	struct vos_call call;
+	struct vos_connection *c;
 	void *copy = NULL;
+	bool again;
 	int err;
 
 	if (vos_option_is_local(level, name))
@@ -135,23 +157,20 @@ int vos_proxy_setsockopt(struct socket *sock, int level, int name, sockptr_t val
 		if (IS_ERR(copy))
 			return PTR_ERR(copy);
 	}
-	err = vos_call_begin(&call, c, VOS_OP_SETSOCKOPT, length);
-	if (err) {
-		err = vos_proxy_call_error(proxy, err, VOS_USE_OTHER);
-		goto out;
-	}
-	call.request.handle = proxy->object.handle;
-	call.request.arg.option.level = level;
-	call.request.arg.option.name = name;
-	call.request.arg.option.caps = vos_current_caps(sock_net(&proxy->sk)->user_ns);
-	if (length)
-		memcpy(call.data, copy, length);
-	err = vos_call_run(&call);
-	if (err)
-		err = vos_proxy_call_error(proxy, err, VOS_USE_OTHER);
-	else
-		err = vos_proxy_result(c, call.completion.res, 0);
-	vos_call_end(&call);
+	do {
+		c = vos_proxy_reach(proxy, VOS_USE_OTHER);
+		if (IS_ERR(c)) {
+			err = PTR_ERR(c);
+			goto out;
+		}
+		vos_proxy_change_begin(proxy);
+		err = vos_proxy_option_call(proxy, c, level, name, copy, length);
+		if (!err)
+			vos_proxy_changed(proxy, VOS_OP_SETSOCKOPT, level, name, copy, length);
+		vos_proxy_change_end(proxy);
+		again = vos_proxy_cut_short(err, c);
+		vos_connection_put(c);
+	} while (again);
 	if (!err && level == SOL_SOCKET)
 		vos_option_note(&proxy->sk, name, copy, length);
 out:
@@ -171,17 +190,16 @@ static int vos_option_return(int answer, sockptr_t value, sockptr_t length, int 
 }
 
 /* Fills buffer, of *length bytes, and sets *length, which may be more than fitted. */
-static int vos_proxy_ask_option(struct vos_proxy *proxy, int level, int name, void *buffer,
-				int *length)
+static int vos_proxy_ask_option(struct vos_proxy *proxy, struct vos_connection *c, int level,
+				int name, void *buffer, int *length)
 {
-	struct vos_connection *c = proxy->object.connection;
 	struct vos_call call;
 	int res;
 
 	res = vos_call_begin(&call, c, VOS_OP_GETSOCKOPT, *length);
 	if (res)
 		return res;
-	call.request.handle = proxy->object.handle;
+	call.request.handle = READ_ONCE(proxy->object.handle);
 	call.request.arg.option.level = level;
 	call.request.arg.option.name = name;
 	call.request.arg.option.caps = vos_current_caps(sock_net(&proxy->sk)->user_ns);
@@ -202,21 +220,23 @@ static int vos_proxy_ask_option(struct vos_proxy *proxy, int level, int name, vo
 /* SO_ERROR: what is pending on either side, and on neither afterwards. */
 static int vos_proxy_take_error(struct vos_proxy *proxy, int *error)
 {
+	struct vos_connection *c = vos_object_connection(&proxy->object);
 	int length = sizeof(*error);
 	int kept = xchg(&proxy->sk.sk_err, 0);
 	int err;
 
 	*error = 0;
-	err = vos_proxy_ask_option(proxy, SOL_SOCKET, SO_ERROR, error, &length);
-	if (err == -ENETDOWN && !vos_connection_usable(proxy->object.connection)) {
+	err = vos_proxy_ask_option(proxy, c, SOL_SOCKET, SO_ERROR, error, &length);
+	if (vos_proxy_cut_short(err, c)) {
 		/* A reset is an answer, told once; then there is nothing pending. */
-		if (READ_ONCE(proxy->state) != VOS_PROXY_CONNECTED ||
-		    !vos_proxy_is_stream(proxy))
-			*error = ENETDOWN;
-		else
+		if (READ_ONCE(proxy->state) == VOS_PROXY_CONNECTED && vos_proxy_is_stream(proxy))
 			*error = xchg(&proxy->failure_told, 1) ? 0 : ECONNRESET;
+		else if (READ_ONCE(proxy->state) == VOS_PROXY_CONNECTING ||
+			 !vos_proxy_recoverable(proxy))
+			*error = ENETDOWN;
 		err = 0;
 	}
+	vos_connection_put(c);
 	if (err)
 		return err;
 	if (*error < 0 || *error >= ERESTARTSYS)
@@ -233,8 +253,10 @@ int vos_proxy_getsockopt(struct socket *sock, int level, int name, sockptr_t val
 			 sockptr_t length)
 {
 	struct vos_proxy *proxy = vos_proxy(sock->sk);
+	struct vos_connection *c;
 	void *buffer;
 	int room, bytes, error;
+	bool again;
 	int err;
 
 	if (vos_option_is_local(level, name))
@@ -260,12 +282,19 @@ int vos_proxy_getsockopt(struct socket *sock, int level, int name, sockptr_t val
 	/* A few options take input there; for the others what it holds is no matter. */
 	if (copy_from_sockptr(buffer, value, room))
 		memset(buffer, 0, room);
-	bytes = room;
-	err = vos_proxy_ask_option(proxy, level, name, buffer, &bytes);
-	if (err)
-		err = vos_proxy_call_error(proxy, err, VOS_USE_OTHER);
-	else if (copy_to_sockptr(value, buffer, min(room, bytes)) ||
-		 copy_to_sockptr(length, &bytes, sizeof(bytes)))
+	do {
+		c = vos_proxy_reach(proxy, VOS_USE_OTHER);
+		if (IS_ERR(c)) {
+			err = PTR_ERR(c);
+			break;
+		}
+		bytes = room;
+		err = vos_proxy_ask_option(proxy, c, level, name, buffer, &bytes);
+		again = vos_proxy_cut_short(err, c);
+		vos_connection_put(c);
+	} while (again);
+	if (!err && (copy_to_sockptr(value, buffer, min(room, bytes)) ||
+		     copy_to_sockptr(length, &bytes, sizeof(bytes))))
 		err = -EFAULT;
 	kvfree(buffer);
 	return err;

@@ -26,23 +26,21 @@ static struct proto vos_proxy_proto = {
 
 static const struct proto_ops vos_proxy_ops;
 
-/* A call whose only argument is one word. */
-static int vos_proxy_simple(struct vos_proxy *proxy, u8 op, u64 word, enum vos_proxy_use use)
-{
-	struct vos_connection *c = proxy->object.connection;
-	int err;
+/* Domains that may die while one socket is made. */
+#define VOS_CREATE_ATTEMPTS	3
 
-	err = vos_call_simple(c, op, proxy->object.handle, word, 0);
-	if (err == -ENETDOWN && !vos_connection_usable(c))
-		return vos_proxy_failure(proxy, use);
+/* A call whose only argument is one word. */
+static int vos_proxy_simple(struct vos_proxy *proxy, struct vos_connection *c, u8 op, u64 word)
+{
+	int err = vos_call_simple(c, op, READ_ONCE(proxy->object.handle), word, 0);
+
 	return vos_proxy_result(c, err, 0);
 }
 
 /* A call that carries an address there. */
-static int vos_proxy_address_call(struct vos_proxy *proxy, u8 op, struct sockaddr *address,
-				  int length, enum vos_proxy_use use)
+static int vos_proxy_address_call(struct vos_proxy *proxy, struct vos_connection *c, u8 op,
+				  struct sockaddr *address, int length)
 {
-	struct vos_connection *c = proxy->object.connection;
 	struct vos_call call;
 	int err;
 
@@ -50,18 +48,55 @@ static int vos_proxy_address_call(struct vos_proxy *proxy, u8 op, struct sockadd
 		return -EINVAL;
 	err = vos_call_begin(&call, c, op, length);
 	if (err)
-		return vos_proxy_call_error(proxy, err, use);
-	call.request.handle = proxy->object.handle;
+		return err;
+	call.request.handle = READ_ONCE(proxy->object.handle);
 	call.request.arg.plain.caps = vos_current_caps(sock_net(&proxy->sk)->user_ns);
 	if (length)
 		memcpy(call.data, address, length);
 	err = vos_call_run(&call);
-	if (err)
-		err = vos_proxy_call_error(proxy, err, use);
-	else
+	if (!err)
 		err = vos_proxy_result(c, call.completion.res, 0);
 	vos_call_end(&call);
 	return err;
+}
+
+/* A name, into room for VOS_MAX_ADDRESS bytes; its length. */
+static int vos_proxy_name_call(struct vos_proxy *proxy, struct vos_connection *c, void *address,
+			       bool peer)
+{
+	struct vos_call call;
+	int err;
+
+	err = vos_call_begin(&call, c, VOS_OP_GETNAME, VOS_MAX_ADDRESS);
+	if (err)
+		return err;
+	call.request.handle = READ_ONCE(proxy->object.handle);
+	call.request.arg.plain.word[0] = peer;
+	err = vos_call_run(&call);
+	if (!err) {
+		err = vos_proxy_result(c, call.completion.res, VOS_MAX_ADDRESS);
+		if (err > 0)
+			memcpy(address, call.data, err);
+	}
+	vos_call_end(&call);
+	return err;
+}
+
+/*
+ * Records a BIND with what the domain chose, a port for example. That the
+ * name can't be had means that the connection has failed: as asked for, then.
+ */
+static void vos_proxy_record_bind(struct vos_proxy *proxy, struct vos_connection *c,
+				  const struct sockaddr *address, int length)
+{
+	struct sockaddr_storage name;
+	int got;
+
+	got = vos_proxy_name_call(proxy, c, &name, false);
+	if (got > 0)
+		vos_proxy_changed(proxy, VOS_OP_BIND, 0, 0, &name, got);
+	else if (length)
+		vos_proxy_changed(proxy, VOS_OP_BIND, 0, 0, address, length);
 }
 
 /* ------------------------------------------------- creation and release */
@@ -101,6 +136,7 @@ static u32 vos_proxy_kind(const struct vos_proxy *proxy)
 /* Drops a proxy that no socket has seen. */
 static void vos_proxy_discard(struct vos_proxy *proxy)
 {
+	vos_proxy_history_end(proxy);
 	vos_object_remove(&proxy->object);
 	sock_put(&proxy->sk);
 }
@@ -195,17 +231,14 @@ struct vos_connection *vos_proxy_domain(void)
 	return ERR_PTR(signal_pending(current) ? -ERESTARTSYS : -ENETDOWN);
 }
 
-int __vos_socket_create(struct net *net, struct socket *sock, int family, int protocol)
+/* In one connection. *again: that has failed meanwhile. */
+static int vos_proxy_create(struct net *net, struct socket *sock, int family, int protocol,
+			    bool *again)
 {
 	struct vos_connection *c;
 	struct vos_proxy *proxy;
 	int err;
 
-	if (!vos_network_attached(net))
-		return VOS_SOCKET_LOCAL;
-	err = vos_proxy_admit(family, sock->type, protocol);
-	if (err)
-		return err;
 	c = vos_proxy_domain();
 	if (IS_ERR(c))
 		return PTR_ERR(c);
@@ -216,18 +249,43 @@ int __vos_socket_create(struct net *net, struct socket *sock, int family, int pr
 		return -ENOBUFS;
 	}
 	err = vos_object_add(&proxy->object, c, vos_proxy_kind(proxy), vos_proxy_ready);
-	vos_connection_put(c);
 	if (err) {
 		sock_put(&proxy->sk);
-		return err;
+		goto out;
 	}
-	err = vos_proxy_open(proxy, protocol);
-	if (err) {
+	err = vos_proxy_history_begin(proxy, protocol);
+	if (!err) {
+		err = vos_proxy_open(proxy, protocol);
+		vos_proxy_history_made(proxy, !err);
+	}
+	if (err)
 		vos_proxy_discard(proxy);
+	else
+		vos_proxy_adopt(proxy, sock);
+out:
+	*again = vos_proxy_cut_short(err, c);
+	vos_connection_put(c);
+	return err;
+}
+
+int __vos_socket_create(struct net *net, struct socket *sock, int family, int protocol)
+{
+	int attempt;
+	int err;
+
+	if (!vos_network_attached(net))
+		return VOS_SOCKET_LOCAL;
+	err = vos_proxy_admit(family, sock->type, protocol);
+	if (err)
 		return err;
+	for (attempt = 0; attempt < VOS_CREATE_ATTEMPTS; attempt++) {
+		bool again = false;
+
+		err = vos_proxy_create(net, sock, family, protocol, &again);
+		if (!again)
+			break;
 	}
-	vos_proxy_adopt(proxy, sock);
-	return 0;
+	return err;
 }
 
 /*
@@ -245,9 +303,9 @@ static void vos_proxy_linger(struct vos_proxy *proxy)
 	if (likely(!patience.timeo) || (current->flags & PF_EXITING) ||
 	    !vos_proxy_is_stream(proxy) || READ_ONCE(proxy->state) != VOS_PROXY_CONNECTED)
 		return;
-	/* Unread data makes the close a reset. */
+	/* Unread data makes the close a reset. What is connected stays in its connection. */
 	if (vos_proxy_queued(proxy, SIOCINQ) ||
-	    vos_proxy_simple(proxy, VOS_OP_SHUTDOWN, SHUT_WR, VOS_USE_PEER))
+	    vos_proxy_simple(proxy, proxy->object.connection, VOS_OP_SHUTDOWN, SHUT_WR))
 		return;
 	for (;;) {
 		u32 sequence = vos_proxy_sequence(proxy);
@@ -262,6 +320,7 @@ static void vos_proxy_linger(struct vos_proxy *proxy)
 static int vos_proxy_release(struct socket *sock)
 {
 	struct sock *sk = sock->sk;
+	struct vos_connection *c;
 	struct vos_proxy *proxy;
 	struct vos_proxy *spare;
 
@@ -272,15 +331,34 @@ static int vos_proxy_release(struct socket *sock)
 	vos_proxy_linger(proxy);
 	sock_orphan(sk);
 	sock->sk = NULL;
+	/* From here on it stays in its connection. */
+	vos_proxy_history_end(proxy);
 	spare = xchg(&proxy->spare, NULL);
 	if (spare)
 		vos_proxy_discard(spare);
 	/* close() can't fail usefully; a domain that is gone has closed it. */
-	if (vos_connection_usable(proxy->object.connection))
-		vos_call_simple(proxy->object.connection, VOS_OP_RELEASE, proxy->object.handle, 0,
-				0);
+	c = proxy->object.connection;
+	if (vos_connection_usable(c))
+		vos_call_simple(c, VOS_OP_RELEASE, proxy->object.handle, 0, 0);
 	vos_proxy_discard(proxy);
 	return 0;
+}
+
+void vos_proxy_moved(struct vos_proxy *proxy)
+{
+	struct vos_proxy *spare = xchg(&proxy->spare, NULL);
+
+	/* Its handle is one of the connection that failed. */
+	if (spare)
+		vos_proxy_discard(spare);
+	vos_object_set_flags(&proxy->object, READ_ONCE(proxy->interest_flags));
+	/* Whoever waits armed the old object, or finds the new one. */
+	smp_mb();
+	rcu_read_lock();
+	local_bh_disable();
+	vos_proxy_ready(&proxy->object, 0);
+	local_bh_enable();
+	rcu_read_unlock();
 }
 
 struct vos_object *vos_proxy_object(struct file *file)
@@ -294,51 +372,82 @@ struct vos_object *vos_proxy_object(struct file *file)
 	return proxy->object.kind ? &proxy->object : NULL;
 }
 
+/*
+ * Of two that change the flags at once, the last to store reads the last value:
+ * each stores until the file says what it has stored.
+ */
+static void vos_proxy_store_flags(struct vos_proxy *proxy, struct file *file)
+{
+	u32 word;
+
+	do {
+		word = READ_ONCE(file->f_flags) & O_NONBLOCK ? VOS_INTEREST_NONBLOCK : 0;
+		WRITE_ONCE(proxy->interest_flags, word);
+		vos_object_set_flags(&proxy->object, word);
+	} while (word != (READ_ONCE(file->f_flags) & O_NONBLOCK ? VOS_INTEREST_NONBLOCK : 0));
+}
+
 void __vos_file_changed(struct file *file)
 {
 	struct socket *sock = sock_from_file(file);
-	struct vos_object_interest *table;
-	struct vos_object *object;
 	struct vos_proxy *proxy;
-	unsigned long flags;
-	u32 word;
 
 	if (!sock || !vos_socket_proxied(sock))
 		return;
 	proxy = vos_proxy(sock->sk);
-	object = &proxy->object;
-	table = object->connection->region[VOS_REGION_INTEREST].address;
-
-	/* The lock orders writers; each stores what it reads under it. */
-	spin_lock_irqsave(&object->arm_lock, flags);
-	word = READ_ONCE(file->f_flags) & O_NONBLOCK ? VOS_INTEREST_NONBLOCK : 0;
-	vos_store(&table[object->index].flags, word);
-	spin_unlock_irqrestore(&object->arm_lock, flags);
-
+	vos_proxy_store_flags(proxy, file);
 	if ((READ_ONCE(file->f_flags) & FASYNC) || file_f_owner(file)) {
 		WRITE_ONCE(proxy->signals, true);
-		vos_object_arm(object);
+		vos_object_arm(&proxy->object);
 	}
 }
 
 /* --------------------------------------------------- names and shutdown */
 
+/* Does the domain choose a part of it, which is to stay the same? */
+static bool vos_address_open(const struct sockaddr *address, int length)
+{
+	switch (address->sa_family) {
+	case AF_INET:
+	case AF_INET6:
+		/* Both have it there. */
+		return length >= (int)offsetofend(struct sockaddr_in, sin_port) &&
+		       !((const struct sockaddr_in *)address)->sin_port;
+	case AF_NETLINK:
+		return true;
+	}
+	return false;
+}
+
 static int vos_proxy_bind(struct socket *sock, struct sockaddr *address, int length)
 {
 	struct vos_proxy *proxy = vos_proxy(sock->sk);
+	struct vos_connection *c;
+	bool again;
 	int err;
 
-	err = vos_proxy_address_call(proxy, VOS_OP_BIND, address, length, VOS_USE_OTHER);
-	if (!err)
-		proxy->bound = true;
+	do {
+		c = vos_proxy_reach(proxy, VOS_USE_OTHER);
+		if (IS_ERR(c))
+			return PTR_ERR(c);
+		vos_proxy_change_begin(proxy);
+		err = vos_proxy_address_call(proxy, c, VOS_OP_BIND, address, length);
+		if (!err && vos_address_open(address, length))
+			vos_proxy_record_bind(proxy, c, address, length);
+		else if (!err)
+			vos_proxy_changed(proxy, VOS_OP_BIND, 0, 0, address, length);
+		vos_proxy_change_end(proxy);
+		again = vos_proxy_cut_short(err, c);
+		vos_connection_put(c);
+	} while (again);
 	return err;
 }
 
 static int vos_proxy_getname(struct socket *sock, struct sockaddr *address, int peer)
 {
 	struct vos_proxy *proxy = vos_proxy(sock->sk);
-	struct vos_connection *c = proxy->object.connection;
-	struct vos_call call;
+	struct vos_connection *c;
+	bool again;
 	int err;
 
 	/* 2: who was accepted, even if it is gone again. */
@@ -346,26 +455,41 @@ static int vos_proxy_getname(struct socket *sock, struct sockaddr *address, int 
 		memcpy(address, &proxy->peer, proxy->peer_len);
 		return proxy->peer_len;
 	}
-	err = vos_call_begin(&call, c, VOS_OP_GETNAME, VOS_MAX_ADDRESS);
-	if (err)
-		return vos_proxy_call_error(proxy, err, peer ? VOS_USE_PEER : VOS_USE_OTHER);
-	call.request.handle = proxy->object.handle;
-	call.request.arg.plain.word[0] = !!peer;
-	err = vos_call_run(&call);
-	if (err) {
-		err = vos_proxy_call_error(proxy, err, peer ? VOS_USE_PEER : VOS_USE_OTHER);
-	} else {
-		err = vos_proxy_result(c, call.completion.res, VOS_MAX_ADDRESS);
-		if (err > 0)
-			memcpy(address, call.data, err);
-	}
-	vos_call_end(&call);
+	do {
+		c = vos_proxy_reach(proxy, peer ? VOS_USE_PEER : VOS_USE_OTHER);
+		if (IS_ERR(c))
+			return PTR_ERR(c);
+		err = vos_proxy_name_call(proxy, c, address, peer);
+		again = vos_proxy_cut_short(err, c);
+		vos_connection_put(c);
+	} while (again);
 	return err;
 }
 
 static int vos_proxy_shutdown(struct socket *sock, int how)
 {
-	return vos_proxy_simple(vos_proxy(sock->sk), VOS_OP_SHUTDOWN, how, VOS_USE_PEER);
+	struct vos_proxy *proxy = vos_proxy(sock->sk);
+	struct vos_connection *c;
+	bool again;
+	int err;
+
+	do {
+		c = vos_proxy_reach(proxy, VOS_USE_PEER);
+		if (IS_ERR(c))
+			return PTR_ERR(c);
+		vos_proxy_change_begin(proxy);
+		err = vos_proxy_simple(proxy, c, VOS_OP_SHUTDOWN, how);
+		if (!err) {
+			vos_proxy_changed(proxy, VOS_OP_SHUTDOWN, how, 0, NULL, 0);
+			/* The end of listening, in Linux too. */
+			if (how != SHUT_WR)
+				cmpxchg(&proxy->state, VOS_PROXY_LISTENING, VOS_PROXY_IDLE);
+		}
+		vos_proxy_change_end(proxy);
+		again = vos_proxy_cut_short(err, c);
+		vos_connection_put(c);
+	} while (again);
+	return err;
 }
 
 /* ------------------------------------------------ connecting, accepting */
@@ -375,6 +499,24 @@ static int vos_proxy_shutdown(struct socket *sock, int how)
  * non-blocking: EINPROGRESS first, EALREADY while it goes on, then once how it
  * ended. Asking again after a wake-up, or after a signal, is therefore right.
  */
+static int vos_proxy_connect_once(struct vos_proxy *proxy, struct sockaddr *address, int length)
+{
+	struct vos_connection *c = vos_object_connection(&proxy->object);
+	int err;
+
+	vos_proxy_change_begin(proxy);
+	err = vos_proxy_address_call(proxy, c, VOS_OP_CONNECT, address, length);
+	/* Of a stream only what ends another state matters. */
+	if (!err && (!vos_proxy_is_stream(proxy) || address->sa_family == AF_UNSPEC))
+		vos_proxy_changed(proxy, VOS_OP_CONNECT, 0, 0, address, length);
+	vos_proxy_change_end(proxy);
+	/* Not made again in the next domain: it ends with this one. */
+	if (vos_proxy_cut_short(err, c))
+		err = vos_proxy_failure(proxy, VOS_USE_OTHER);
+	vos_connection_put(c);
+	return err;
+}
+
 static int vos_proxy_connect(struct socket *sock, struct sockaddr *address, int length, int flags)
 {
 	struct vos_proxy *proxy = vos_proxy(sock->sk);
@@ -390,8 +532,13 @@ static int vos_proxy_connect(struct socket *sock, struct sockaddr *address, int 
 		return -EINVAL;
 	disconnect = address->sa_family == AF_UNSPEC;
 	for (;;) {
-		err = vos_proxy_address_call(proxy, VOS_OP_CONNECT, address, length,
-					     VOS_USE_OTHER);
+		/* That it ended with its domain may have been left to be told. */
+		if (unlikely(READ_ONCE(proxy->sk.sk_err) == ENETDOWN)) {
+			err = vos_proxy_pending_error(proxy);
+			if (err)
+				break;
+		}
+		err = vos_proxy_connect_once(proxy, address, length);
 		if (err != -EINPROGRESS && err != -EALREADY)
 			break;
 		if (!first)
@@ -416,52 +563,87 @@ static int vos_proxy_connect(struct socket *sock, struct sockaddr *address, int 
 static int vos_proxy_listen(struct socket *sock, int backlog)
 {
 	struct vos_proxy *proxy = vos_proxy(sock->sk);
+	struct vos_connection *c;
+	bool again;
 	int err;
 
-	/* The domain's somaxconn is the limit; a negative backlog means that. */
-	err = vos_proxy_simple(proxy, VOS_OP_LISTEN, (u32)backlog, VOS_USE_OTHER);
-	if (!err)
-		WRITE_ONCE(proxy->state, VOS_PROXY_LISTENING);
+	do {
+		c = vos_proxy_reach(proxy, VOS_USE_OTHER);
+		if (IS_ERR(c))
+			return PTR_ERR(c);
+		vos_proxy_change_begin(proxy);
+		/* The domain's somaxconn is the limit; a negative backlog means that. */
+		err = vos_proxy_simple(proxy, c, VOS_OP_LISTEN, (u32)backlog);
+		if (!err) {
+			/* Listening may have chosen the port. */
+			if (!vos_proxy_knows_address(proxy))
+				vos_proxy_record_bind(proxy, c, NULL, 0);
+			vos_proxy_changed(proxy, VOS_OP_LISTEN, backlog, 0, NULL, 0);
+			WRITE_ONCE(proxy->state, VOS_PROXY_LISTENING);
+		}
+		vos_proxy_change_end(proxy);
+		again = vos_proxy_cut_short(err, c);
+		vos_connection_put(c);
+	} while (again);
 	return err;
 }
 
-/* A proxy with a handle, for a connection about to be accepted. */
+/*
+ * A proxy with a handle, in the connection its listener is in, for a
+ * connection about to be accepted.
+ */
 static struct vos_proxy *vos_proxy_spare(struct vos_proxy *listener)
 {
+	struct vos_connection *c = vos_object_connection(&listener->object);
 	struct vos_proxy *fresh = xchg(&listener->spare, NULL);
 	int err;
 
+	if (fresh && fresh->object.connection != c) {
+		vos_proxy_discard(fresh);
+		fresh = NULL;
+	}
 	if (fresh)
-		return fresh;
+		goto out;
 	fresh = vos_proxy_alloc(sock_net(&listener->sk), listener->family,
 				listener->sk.sk_type, listener->sk.sk_protocol);
-	if (!fresh)
-		return ERR_PTR(-ENOBUFS);
-	err = vos_object_add(&fresh->object, listener->object.connection,
-			     listener->object.kind, vos_proxy_ready);
+	if (!fresh) {
+		fresh = ERR_PTR(-ENOBUFS);
+		goto out;
+	}
+	err = vos_object_add(&fresh->object, c, listener->object.kind, vos_proxy_ready);
 	if (err) {
 		sock_put(&fresh->sk);
-		return ERR_PTR(vos_proxy_call_error(listener, err, VOS_USE_OTHER));
+		fresh = ERR_PTR(vos_proxy_call_error(listener, err, VOS_USE_ACCEPT));
 	}
+out:
+	vos_connection_put(c);
 	return fresh;
+}
+
+/* Its handle means nothing to the domain yet: kept for the next time. */
+static void vos_proxy_keep_spare(struct vos_proxy *listener, struct vos_proxy *fresh)
+{
+	if (cmpxchg(&listener->spare, NULL, fresh))
+		vos_proxy_discard(fresh);
 }
 
 static int vos_proxy_accept_once(struct vos_proxy *listener, struct vos_proxy *fresh,
 				 __poll_t *mask)
 {
-	struct vos_connection *c = listener->object.connection;
+	struct vos_connection *c = fresh->object.connection;
 	struct vos_call call;
 	int err;
 
 	err = vos_call_begin(&call, c, VOS_OP_ACCEPT, VOS_MAX_ADDRESS);
 	if (err)
-		return vos_proxy_call_error(listener, err, VOS_USE_OTHER);
-	call.request.handle = listener->object.handle;
+		return vos_proxy_call_error(listener, err, VOS_USE_ACCEPT);
+	/* Of this connection, or that has failed. */
+	call.request.handle = READ_ONCE(listener->object.handle);
 	call.request.arg.plain.caps = vos_current_caps(sock_net(&listener->sk)->user_ns);
 	call.request.arg.plain.word[0] = fresh->object.handle;
 	err = vos_call_run(&call);
 	if (err) {
-		err = vos_proxy_call_error(listener, err, VOS_USE_OTHER);
+		err = vos_proxy_call_error(listener, err, VOS_USE_ACCEPT);
 	} else {
 		err = vos_proxy_result(c, call.completion.res, VOS_MAX_ADDRESS);
 		*mask = (__force __poll_t)call.completion.pollmask;
@@ -489,22 +671,20 @@ static int vos_proxy_accept(struct socket *sock, struct socket *newsock,
 	__poll_t mask = 0;
 	int err;
 
-	fresh = vos_proxy_spare(listener);
-	if (IS_ERR(fresh))
-		return PTR_ERR(fresh);
 	for (;;) {
-		err = vos_proxy_accept_once(listener, fresh, &mask);
+		fresh = vos_proxy_spare(listener);
+		err = PTR_ERR_OR_ZERO(fresh);
+		if (!err) {
+			err = vos_proxy_accept_once(listener, fresh, &mask);
+			if (!err)
+				break;
+			vos_proxy_keep_spare(listener, fresh);
+		}
 		if (err != -EAGAIN)
-			break;
+			return err;
 		err = vos_proxy_wait(listener, &patience, NULL);
 		if (err)
-			break;
-	}
-	if (err) {
-		/* Its handle means nothing to the domain yet: keep it. */
-		if (cmpxchg(&listener->spare, NULL, fresh))
-			vos_proxy_discard(fresh);
-		return err;
+			return err;
 	}
 	vos_proxy_pass_on(listener, &patience, mask);
 	arg->is_empty = !(mask & EPOLLIN);

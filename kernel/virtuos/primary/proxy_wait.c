@@ -32,12 +32,9 @@ void vos_proxy_connect_failed(struct vos_proxy *proxy)
 		xchg(&proxy->sk.sk_err, 0);
 }
 
-u32 vos_proxy_sequence(const struct vos_proxy *proxy)
+u32 vos_proxy_sequence(struct vos_proxy *proxy)
 {
-	const struct vos_object_state *table =
-		proxy->object.connection->region[VOS_REGION_STATE].address;
-
-	return vos_load_acquire(&table[proxy->object.index].sequence);
+	return vos_object_sequence(&proxy->object);
 }
 
 void vos_proxy_established(struct vos_proxy *proxy)
@@ -45,6 +42,61 @@ void vos_proxy_established(struct vos_proxy *proxy)
 	/* Only from connecting, so that a disconnect meanwhile stands. */
 	if (unlikely(READ_ONCE(proxy->state) == VOS_PROXY_CONNECTING))
 		cmpxchg(&proxy->state, VOS_PROXY_CONNECTING, VOS_PROXY_CONNECTED);
+}
+
+/* -------------------------------------------------------------- outage */
+
+/* Everything, and that it is over. */
+#define VOS_MASK_OVER	(EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLERR | EPOLLHUP | \
+			 EPOLLRDHUP)
+
+/* What a socket can do while there is no domain for it. */
+static __poll_t vos_proxy_outage_mask(struct vos_proxy *proxy)
+{
+	enum vos_proxy_state state = READ_ONCE(proxy->state);
+
+	if (!vos_proxy_recoverable(proxy))
+		return VOS_MASK_OVER;
+	/* Sending does not wait: it is told that there is no network. */
+	if (!vos_proxy_is_stream(proxy))
+		return EPOLLOUT | EPOLLWRNORM;
+	switch (state) {
+	case VOS_PROXY_LISTENING:
+		return 0;
+	case VOS_PROXY_IDLE:
+		return EPOLLOUT | EPOLLWRNORM | EPOLLHUP;
+	default:
+		return VOS_MASK_OVER;
+	}
+}
+
+__poll_t vos_proxy_mask(struct vos_proxy *proxy)
+{
+	if (unlikely(!vos_object_usable(&proxy->object)))
+		return vos_proxy_outage_mask(proxy);
+	return vos_object_mask(&proxy->object);
+}
+
+__poll_t vos_proxy_arm(struct vos_proxy *proxy)
+{
+	__poll_t mask = vos_object_arm(&proxy->object);
+
+	if (unlikely(!vos_object_usable(&proxy->object)))
+		return vos_proxy_outage_mask(proxy);
+	return mask;
+}
+
+/* The connection has just failed. */
+static void vos_proxy_outage(struct vos_proxy *proxy)
+{
+	__poll_t last = vos_object_last_mask(&proxy->object);
+
+	/* Connected, though nobody here has asked since. */
+	if ((last & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == EPOLLOUT)
+		vos_proxy_established(proxy);
+	/* Whatever it was about to be told, an answer or news, is lost. */
+	if (proxy->family == AF_NETLINK && vos_proxy_recoverable(proxy))
+		WRITE_ONCE(proxy->sk.sk_err, ENOBUFS);
 }
 
 /* ------------------------------------------------------------ wake-ups */
@@ -85,10 +137,16 @@ void vos_proxy_ready(struct vos_object *object, __poll_t mask)
 	struct vos_proxy *proxy = container_of(object, struct vos_proxy, object);
 	u32 sequence = vos_proxy_sequence(proxy);
 
+	if (unlikely(!vos_object_usable(object))) {
+		vos_proxy_outage(proxy);
+		mask = vos_proxy_outage_mask(proxy);
+		if (READ_ONCE(proxy->sk.sk_err))
+			mask |= EPOLLERR;
+		vos_proxy_deliver(proxy, mask);
+		return;
+	}
 	vos_proxy_deliver(proxy, mask | vos_object_mask(object));
 	if (!skwq_has_sleeper(rcu_dereference(proxy->sk.sk_wq)) && !READ_ONCE(proxy->signals))
-		return;
-	if (!vos_connection_usable(object->connection))
 		return;
 	/* A publication between the event and this arming is delivered here. */
 	mask = vos_object_arm(object);
@@ -123,6 +181,8 @@ static bool vos_proxy_is_ready(struct vos_proxy *proxy, __poll_t events, __poll_
 	/* EPOLLERR alone may be a full error queue, which ends no wait. */
 	if ((mask & EPOLLERR) && vos_object_error(&proxy->object))
 		return true;
+	if (READ_ONCE(proxy->sk.sk_err) && !vos_proxy_is_stream(proxy))
+		return true;
 	if (!(mask & (events | EPOLLHUP)))
 		return false;
 	return !beyond || (mask & (EPOLLHUP | EPOLLRDHUP)) || vos_proxy_sequence(proxy) != *beyond;
@@ -147,7 +207,7 @@ int vos_proxy_wait(struct vos_proxy *proxy, struct vos_patience *patience, const
 		prepare_to_wait_exclusive(head, &waiter.entry, TASK_INTERRUPTIBLE);
 	else
 		prepare_to_wait(head, &waiter.entry, TASK_INTERRUPTIBLE);
-	mask = vos_object_arm(&proxy->object);
+	mask = vos_proxy_arm(proxy);
 	ready = vos_proxy_is_ready(proxy, patience->events, mask, beyond);
 	/* A domain that says ready and then would block must not spin us. */
 	if (ready && ++patience->barren > VOS_BARREN_ROUNDS) {
@@ -162,6 +222,9 @@ int vos_proxy_wait(struct vos_proxy *proxy, struct vos_patience *patience, const
 	}
 	finish_wait(head, &waiter.entry);
 	patience->waited = true;
+	/* What came of losing the domain. Of a stream the next operation tells. */
+	if (!vos_proxy_is_stream(proxy) && READ_ONCE(proxy->sk.sk_err))
+		return vos_proxy_pending_error(proxy);
 	/* A signal counts once there is still nothing: when this is called again. */
 	return 0;
 }
@@ -177,9 +240,9 @@ __poll_t vos_proxy_poll(struct file *file, struct socket *sock, struct poll_tabl
 	sock_poll_wait(file, sock, wait);
 	/* Who doesn't wait is on the queue already, and armed, or looks once. */
 	if (poll_does_not_wait(wait))
-		mask = vos_object_mask(&proxy->object);
+		mask = vos_proxy_mask(proxy);
 	else
-		mask = vos_object_arm(&proxy->object);
+		mask = vos_proxy_arm(proxy);
 
 	if (READ_ONCE(proxy->state) == VOS_PROXY_CONNECTING) {
 		if ((mask & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == EPOLLOUT)
@@ -188,8 +251,7 @@ __poll_t vos_proxy_poll(struct file *file, struct socket *sock, struct poll_tabl
 		else if (mask & EPOLLERR)
 			WRITE_ONCE(sk->sk_err, vos_object_error(&proxy->object));
 	}
-	if (unlikely(!vos_connection_usable(proxy->object.connection)) &&
-	    READ_ONCE(proxy->failure_told))
+	if (unlikely(READ_ONCE(proxy->failure_told)) && !vos_object_usable(&proxy->object))
 		mask &= ~EPOLLERR;
 	if (READ_ONCE(sk->sk_err))
 		mask |= EPOLLERR;
@@ -200,8 +262,14 @@ __poll_t vos_proxy_poll(struct file *file, struct socket *sock, struct poll_tabl
 
 int vos_proxy_failure(struct vos_proxy *proxy, enum vos_proxy_use use)
 {
-	if (READ_ONCE(proxy->state) != VOS_PROXY_CONNECTED || !vos_proxy_is_stream(proxy))
+	if (READ_ONCE(proxy->state) != VOS_PROXY_CONNECTED || !vos_proxy_is_stream(proxy)) {
+		/* Something may come after recovery. */
+		if (vos_proxy_recoverable(proxy) &&
+		    ((use == VOS_USE_RECEIVE && !vos_proxy_is_stream(proxy)) ||
+		     (use == VOS_USE_ACCEPT && READ_ONCE(proxy->state) == VOS_PROXY_LISTENING)))
+			return -EAGAIN;
 		return -ENETDOWN;
+	}
 	/* An established connection is as if its peer had sent a reset. */
 	switch (use) {
 	case VOS_USE_SEND:
@@ -210,6 +278,7 @@ int vos_proxy_failure(struct vos_proxy *proxy, enum vos_proxy_use use)
 		return xchg(&proxy->failure_told, 1) ? 0 : -ECONNRESET;
 	case VOS_USE_PEER:
 		return -ENOTCONN;
+	case VOS_USE_ACCEPT:
 	case VOS_USE_OTHER:
 		break;
 	}

@@ -964,6 +964,7 @@ static int vos_session_sleep(const struct vos_awaited *awaited, long timeout)
 	DEFINE_WAIT(wait);
 	int status;
 
+	vos_liveness_await(awaited->session->connection);
 	for (;;) {
 		prepare_to_wait(head, &wait, TASK_INTERRUPTIBLE);
 		status = vos_session_look(awaited);
@@ -976,6 +977,7 @@ static int vos_session_sleep(const struct vos_awaited *awaited, long timeout)
 		timeout = schedule_timeout(timeout);
 	}
 	finish_wait(head, &wait);
+	vos_liveness_answered(awaited->session->connection);
 	return status;
 }
 

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A service domain that turns hostile, on purpose: only in kernels built for
- * fault injection. The toolstack writes `fault` into the front-end's xenstore
- * directory: "garbage SEED COUNT FATAL". A thread then makes COUNT random
- * writes into what this domain may write of the shared memory, while the
- * pollers go on. FATAL 0 leaves out what an honest primary must take for the
- * end of the domain (an event queue that ran over), so that the run is long.
+ * A service domain that dies, hangs or turns hostile, on purpose: only in
+ * kernels built for fault injection. The toolstack writes `fault` into the
+ * front-end's xenstore directory; what this kernel can do stands in `faults`
+ * beside it.
+ *
+ * "garbage SEED COUNT FATAL": a thread makes COUNT random writes into what
+ * this domain may write of the shared memory, while the pollers go on. FATAL 0
+ * leaves out what an honest primary must take for the end of the domain (an
+ * event queue that ran over), so that the run is long.
+ *
+ * A name of vos_fault_kinds: the end of this kernel, in one way or another.
  *
  * "lies SEED COUNT FATAL": the next COUNT operations on files and FUSE messages
  * are answered wrongly, in the completion or in the arena. FATAL 0 leaves out
@@ -20,9 +25,15 @@
 #define pr_fmt(fmt) "virtuos: fault: " fmt
 
 #include <linux/delay.h>
+#include <linux/gfp.h>
+#include <linux/irqflags.h>
 #include <linux/kthread.h>
+#include <linux/mm.h>
 #include <linux/moduleparam.h>
+#include <linux/panic.h>
+#include <linux/preempt.h>
 #include <linux/prandom.h>
+#include <linux/printk.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/clock.h>
 #include <linux/slab.h>
@@ -37,6 +48,8 @@
 #define VOS_FLOOR_LIMIT		(2 * NSEC_PER_SEC)
 /* Misuses between two pauses, so that the primary looks at them in between. */
 #define VOS_FAULT_BURST	16u
+/* Words overwritten between two looks whether anything else wants to run. */
+#define VOS_FAULT_WORDS	256u
 
 /* Seen by the domain's first process, which takes orders under the same condition. */
 #undef MODULE_PARAM_PREFIX
@@ -53,6 +66,7 @@ struct vos_fault {
 	u32 count;
 	bool fatal;
 	bool floor;			/* a no-op may hold up the poller */
+	bool stall;			/* pollers look no more */
 	bool nosync;
 
 	spinlock_t lie_lock;		/* the three below */
@@ -182,6 +196,137 @@ static void vos_fault_once(struct vos_fault *f)
 	}
 }
 
+/* ------------------------------------------------- the end of a kernel */
+
+static int vos_fault_panic(void *data)
+{
+	panic("fault injection");
+}
+
+/* A service kernel takes no oops: it panics. */
+static int vos_fault_oops(void *data)
+{
+	/* Hidden from the compiler, which would make something else of it. */
+	int *nowhere = NULL;
+
+	OPTIMIZER_HIDE_VAR(nowhere);
+	WRITE_ONCE(*nowhere, 0);
+	return 0;
+}
+
+/* Interrupts are served, nothing else on this processor ever runs. */
+static int vos_fault_hang(void *data)
+{
+	preempt_disable();
+	for (;;)
+		cpu_relax();
+	return 0;
+}
+
+static int vos_fault_irqs_off(void *data)
+{
+	local_irq_disable();
+	for (;;)
+		cpu_relax();
+	return 0;
+}
+
+/* All is well but for the pollers. */
+static int vos_fault_poller_stall(void *data)
+{
+	struct vos_fault *f = data;
+
+	WRITE_ONCE(f->stall, true);
+	return 0;
+}
+
+/* Takes all memory; who is left to be killed is init. */
+static int vos_fault_oom(void *data)
+{
+	while (alloc_page(GFP_KERNEL))
+		cond_resched();
+	panic("fault injection: no memory");
+}
+
+/* Anywhere, until something breaks. What it would say then means nothing. */
+static int vos_fault_corrupt(void *data)
+{
+	struct vos_fault *f = data;
+
+	console_loglevel = CONSOLE_LOGLEVEL_SILENT;
+	for (;;) {
+		u32 i;
+
+		for (i = 0; i < VOS_FAULT_WORDS; i++) {
+			unsigned long pfn = vos_fault_random(f, max_pfn);
+			u64 *words;
+
+			if (!pfn_valid(pfn))
+				continue;
+			words = __va(PFN_PHYS(pfn));
+			WRITE_ONCE(words[vos_fault_random(f, PAGE_SIZE / sizeof(*words))],
+				   vos_fault_value(f));
+		}
+		cond_resched();
+	}
+}
+
+static const struct vos_fault_kind {
+	const char *name;
+	int (*run)(void *fault);
+} vos_fault_kinds[] = {
+	{ "panic",		vos_fault_panic },
+	{ "oops",		vos_fault_oops },
+	{ "hang",		vos_fault_hang },
+	{ "irqs-off",		vos_fault_irqs_off },
+	{ "poller-stall",	vos_fault_poller_stall },
+	{ "oom",		vos_fault_oom },
+	{ "corrupt-memory",	vos_fault_corrupt },
+};
+
+void __vos_fault_poller(struct vos_poller *p)
+{
+	if (likely(!READ_ONCE(p->service->fault->stall)))
+		return;
+	while (!kthread_should_stop()) {
+		set_current_state(TASK_IDLE);
+		if (!kthread_should_stop())
+			schedule();
+		__set_current_state(TASK_RUNNING);
+	}
+}
+
+/* --------------------------------------------------------------- orders */
+
+static void vos_fault_kill(struct vos_fault *f, const char *name)
+{
+	struct task_struct *thread;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(vos_fault_kinds); i++) {
+		if (strcmp(name, vos_fault_kinds[i].name))
+			continue;
+		pr_info("%s, as ordered\n", name);
+		prandom_seed_state(&f->random, local_clock());
+		thread = kthread_run(vos_fault_kinds[i].run, f, "vos_fault");
+		if (IS_ERR(thread))
+			pr_err("no thread: %ld\n", PTR_ERR(thread));
+	}
+}
+
+/* Tells the toolstack what can be ordered. */
+static void vos_fault_offer(struct vos_service *s)
+{
+	char names[128] = "garbage";
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(vos_fault_kinds); i++) {
+		strlcat(names, " ", sizeof(names));
+		strlcat(names, vos_fault_kinds[i].name, sizeof(names));
+	}
+	xenbus_printf(XBT_NIL, s->device->nodename, "faults", "%s", names);
+}
+
 static int vos_fault_run(void *data)
 {
 	struct vos_fault *f = data;
@@ -215,14 +360,15 @@ static void vos_fault_changed(struct xenbus_watch *watch, const char *path, cons
 	struct vos_fault *f = container_of(watch, struct vos_fault, watch);
 	unsigned int seed, count, fatal;
 	struct task_struct *thread;
-	char word[8];
+	char word[16];
 
-	if (xenbus_scanf(XBT_NIL, f->service->device->nodename, "fault", "%7s", word) == 1 &&
-	    !strcmp(word, "floor"))
-		WRITE_ONCE(f->floor, true);
-	if (xenbus_scanf(XBT_NIL, f->service->device->nodename, "fault", "%7s", word) == 1 &&
-	    !strcmp(word, "nosync"))
-		WRITE_ONCE(f->nosync, true);
+	if (xenbus_scanf(XBT_NIL, f->service->device->nodename, "fault", "%15s", word) == 1) {
+		if (!strcmp(word, "floor"))
+			WRITE_ONCE(f->floor, true);
+		if (!strcmp(word, "nosync"))
+			WRITE_ONCE(f->nosync, true);
+		vos_fault_kill(f, word);
+	}
 	if (xenbus_scanf(XBT_NIL, f->service->device->nodename, "fault", "lies %u %u %u", &seed,
 			 &count, &fatal) == 3 && count <= VOS_FAULT_MAX) {
 		spin_lock(&f->lie_lock);
@@ -347,6 +493,7 @@ struct vos_fault *vos_fault_start(struct vos_service *s)
 		kfree(f);
 		return NULL;
 	}
+	vos_fault_offer(s);
 	return f;
 }
 

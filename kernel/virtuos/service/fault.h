@@ -16,6 +16,13 @@ void vos_fault_end(struct vos_fault *f);
  * hence only here, and bounded.
  */
 void vos_fault_floor(struct vos_operation *op);
+/* In a poller's loop: does not return to a poller that is to stall. */
+void __vos_fault_poller(struct vos_poller *p);
+static inline void vos_fault_poller(struct vos_poller *p)
+{
+	if (p->service->fault)
+		__vos_fault_poller(p);
+}
 /*
  * Any context, before an operation is completed: falsifies the answer if it
  * is told to. True: it is not to be answered at all.
@@ -34,6 +41,10 @@ static inline void vos_fault_end(struct vos_fault *f)
 }
 
 static inline void vos_fault_floor(struct vos_operation *op)
+{
+}
+
+static inline void vos_fault_poller(struct vos_poller *p)
 {
 }
 

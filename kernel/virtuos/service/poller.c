@@ -24,6 +24,7 @@
 #include <linux/slab.h>
 #include <xen/events.h>
 
+#include "fault.h"
 #include "service.h"
 
 /* Sessions whose doorbells are read in every sweep, hot lanes or not. */
@@ -521,6 +522,8 @@ static void vos_poller_sleep(struct vos_poller *p, u64 now)
 	}
 	__set_current_state(TASK_RUNNING);
 	vos_store(&p->status->sleeping, 0);
+	/* It may have been woken only to show that it lives. */
+	vos_store(&p->status->heartbeat, ++p->heartbeat);
 }
 
 /*
@@ -545,6 +548,7 @@ static int vos_poller_run(void *data)
 	while (!kthread_should_stop()) {
 		u64 now = vos_poller_time(p);
 
+		vos_fault_poller(p);
 		if (vos_poller_sweep(p, now)) {
 			p->last_work = now;
 		} else if (list_empty(&p->hot) && now - p->last_work > vos_poller_idle_ns()) {
