@@ -49,11 +49,11 @@ struct Supervisor::Domain {
   std::unique_ptr<Child> xl;
   std::string xl_complaint;  // the last line xl wrote
   std::optional<ConnectionNodes> nodes;
-  std::string resolver_path;  // watched; empty: not
-  std::string resolver_text;  // written to resolv.conf last
+  std::string resolver_path;      // watched; empty: not
+  std::string resolver_text;      // written to resolv.conf last
   std::unique_ptr<Child> keeper;  // of its addresses and routes
-  std::string disk_path;      // watched; empty: not
-  std::string no_disk;        // why it has none
+  std::string disk_path;          // watched; empty: not
+  std::string no_disk;            // why it has none
   DiskReport disk;
   bool prepare_disk = false;  // the next incarnation is asked to
   bool settled = false;       // once, see kSettleLimit
@@ -395,6 +395,11 @@ LifeCycle::Steps Supervisor::Clean(Domain& domain) {
 LifeCycle::Steps Supervisor::Cleaned(Domain& domain) {
   // Only now: until the domain is gone it may still use what the back-end shares with it.
   if (domain.nodes) domain.nodes->Remove(tools_.store);
+  // Without its state the toolstack takes this for gone already, and leaves the rest.
+  if (domain.life.domid() != 0) {
+    tools_.store.Remove(
+        std::format("/local/domain/{}/backend/pci/{}", primary_, domain.life.domid()));
+  }
   domain.nodes.reset();
   return domain.life.OnCleaned(true, {});
 }
