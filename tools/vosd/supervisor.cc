@@ -267,8 +267,7 @@ LifeCycle::Steps Supervisor::CreateDomain(Domain& domain) {
   } else if (settings.kind == VOS_DOMAIN_STORAGE) {
     arguments.push_back("pci=[]");  // whatever its configuration says
   }
-  const std::string& cpus = settings.boot_cpus.empty() ? settings.cpus : settings.boot_cpus;
-  if (!cpus.empty()) arguments.push_back(std::format("cpus=\"{}\"", cpus));
+  if (!settings.cpus.empty()) arguments.push_back(std::format("cpus=\"{}\"", settings.cpus));
   if (settings.pvh) {
     arguments.push_back("type=\"pvh\"");
     // An emulated processor offers such a guest no other one.
@@ -345,12 +344,7 @@ LifeCycle::Steps Supervisor::Attach(Domain& domain) {
     StartKeeper(domain);
   }
   if (!domain.settled) domain.settle_timer->Set(kSettleLimit);
-  const DomainSettings& settings = domain.settings;
-  if (settings.boot_cpus.empty()) return {};
-  return RunXl(domain,
-               {"vcpu-pin", std::to_string(domain.life.domid()), "all",
-                settings.cpus.empty() ? "all" : settings.cpus},
-               [](int) { return LifeCycle::Steps(); });
+  return {};
 }
 
 LifeCycle::Steps Supervisor::Clean(Domain& domain) {
