@@ -10,8 +10,16 @@ set -u
 . "$TEST_DIRECTORY/strike.inc"
 fail() { echo "$*"; ip -brief address; ip route; tail -n 20 /run/virtuos/vosd.log; exit 1; }
 
-addresses() { ip -o address | awk '{ print $2, $4 }' | grep -v ' fe80' | sort; }
-routes() { { ip route; ip -6 route; } | sed 's/ *$//' | grep -v '^fe80' | sort; }
+# Not what routers advertise, which comes when it comes.
+addresses() { ip -o address | grep -v 'proto kernel_ra\| fe80\| fec0' | awk '{ print $2, $4 }' | sort; }
+routes() { { ip route; ip -6 route; } | sed 's/ *$//' | grep -v '^fe80\|^fec0\|proto ra' | sort; }
+
+# The domain has configured itself: what is set from now on is a program's.
+for _ in $(seq 300); do
+  pgrep -f keep-network >/dev/null && break
+  sleep 0.1
+done
+sleep 1
 
 ip address add 10.77.0.1/24 dev eth0 || exit 1
 ip address add fd77::1/64 dev eth0 nodad || exit 1

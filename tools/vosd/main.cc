@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 #include <format>
+#include <fstream>
 #include <iostream>
 #include <string>
 #include <string_view>
@@ -27,6 +28,19 @@
 
 namespace vos {
 namespace {
+
+// Pages that a dead domain still maps are freed once it lets go, by the kernel's default ten a second:
+// a user session alone has more than a hundred.
+constexpr char kDeferredGrantsFile[] = "/sys/module/grant_table/parameters/free_per_iteration";
+constexpr unsigned kDeferredGrants = 4096;
+
+void HurryDeferredGrants(const Log& log) {
+  std::ofstream file(kDeferredGrantsFile);
+  if (!(file << kDeferredGrants << std::flush)) {
+    log.Write(std::format("{} cannot be written; memory of dead domains returns slowly",
+                          kDeferredGrantsFile));
+  }
+}
 
 // One supervisor at a time: the descriptor holds the lock until the process ends.
 Result<FileDescriptor> TakeLock() {
@@ -71,6 +85,7 @@ Result<void> Supervise(const std::string& directory, const Log& log) {
   if (!settings) return std::unexpected(settings.error());
   auto hypervisor = Hypervisor::Open();
   if (!hypervisor) return std::unexpected(hypervisor.error());
+  HurryDeferredGrants(log);
   auto store = XenStore::Open();
   if (!store) return std::unexpected(store.error());
   const auto network = NetworkNamespace::Leave();

@@ -49,11 +49,11 @@ struct Supervisor::Domain {
   std::unique_ptr<Child> xl;
   std::string xl_complaint;  // the last line xl wrote
   std::optional<ConnectionNodes> nodes;
-  std::string resolver_path;  // watched; empty: not
-  std::string resolver_text;  // written to resolv.conf last
+  std::string resolver_path;      // watched; empty: not
+  std::string resolver_text;      // written to resolv.conf last
   std::unique_ptr<Child> keeper;  // of its addresses and routes
-  std::string disk_path;      // watched; empty: not
-  std::string no_disk;        // why it has none
+  std::string disk_path;          // watched; empty: not
+  std::string no_disk;            // why it has none
   DiskReport disk;
   bool prepare_disk = false;  // the next incarnation is asked to
   bool settled = false;       // once, see kSettleLimit
@@ -267,8 +267,7 @@ LifeCycle::Steps Supervisor::CreateDomain(Domain& domain) {
   } else if (settings.kind == VOS_DOMAIN_STORAGE) {
     arguments.push_back("pci=[]");  // whatever its configuration says
   }
-  const std::string& cpus = settings.boot_cpus.empty() ? settings.cpus : settings.boot_cpus;
-  if (!cpus.empty()) arguments.push_back(std::format("cpus=\"{}\"", cpus));
+  if (!settings.cpus.empty()) arguments.push_back(std::format("cpus=\"{}\"", settings.cpus));
   if (settings.pvh) {
     arguments.push_back("type=\"pvh\"");
     // An emulated processor offers such a guest no other one.
@@ -345,18 +344,13 @@ LifeCycle::Steps Supervisor::Attach(Domain& domain) {
     StartKeeper(domain);
   }
   if (!domain.settled) domain.settle_timer->Set(kSettleLimit);
-  const DomainSettings& settings = domain.settings;
-  if (settings.boot_cpus.empty()) return {};
-  return RunXl(domain,
-               {"vcpu-pin", std::to_string(domain.life.domid()), "all",
-                settings.cpus.empty() ? "all" : settings.cpus},
-               [](int) { return LifeCycle::Steps(); });
+  return {};
 }
 
 LifeCycle::Steps Supervisor::Clean(Domain& domain) {
   domain.xl.reset();
-  domain.keeper.reset();
   EndCreation(domain);
+  domain.keeper.reset();
   domain.connected_at.reset();
   domain.settle_timer->Clear();
   if (domain.nodes) {
@@ -395,6 +389,11 @@ LifeCycle::Steps Supervisor::Clean(Domain& domain) {
 LifeCycle::Steps Supervisor::Cleaned(Domain& domain) {
   // Only now: until the domain is gone it may still use what the back-end shares with it.
   if (domain.nodes) domain.nodes->Remove(tools_.store);
+  // Without its state the toolstack takes this for gone already, and leaves the rest.
+  if (domain.life.domid() != 0) {
+    tools_.store.Remove(
+        std::format("/local/domain/{}/backend/pci/{}", primary_, domain.life.domid()));
+  }
   domain.nodes.reset();
   return domain.life.OnCleaned(true, {});
 }

@@ -519,8 +519,8 @@ static bool vos_recover_may_come(int err)
 static void vos_proxy_lose(struct vos_proxy *proxy, int err)
 {
 	WRITE_ONCE(proxy->history->lost, true);
-	pr_notice("a socket of family %d, type %d could not be recovered: error %d\n",
-		  proxy->family, proxy->sk.sk_type, -err);
+	pr_notice_ratelimited("a socket of family %d, type %d could not be recovered: error %d\n",
+			      proxy->family, proxy->sk.sk_type, -err);
 	rcu_read_lock();
 	local_bh_disable();
 	vos_proxy_ready(&proxy->object, 0);
