@@ -15,13 +15,13 @@ set -u
 network=$(field generation)
 directory=$(mktemp -d /srv/test-XXXXXX) || exit 1
 echo "what was synced" >"$directory/file"
-sync "$directory/file" "$directory" || exit 1
 exec 7<"$directory/file" 8>>"$directory/log"
+sync "$directory/file" "$directory/log" "$directory" || exit 1
 
 of=storage
 # serves: by a descriptor that was open before, and by name.
 serves() {
-  [ "$(cat <&7; cat "$directory/file")" = "what was synced" ] || return 1
+  [ "$(cat <&7)" = "what was synced" ] && [ "$(cat "$directory/file")" = "what was synced" ] || return 1
   exec 7<"$directory/file"
   echo "after $1" >&8 && sync "$directory/log" && grep -q "after $1" "$directory/log" &&
     mkdir "$directory/$1" && rmdir "$directory/$1"
