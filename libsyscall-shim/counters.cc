@@ -46,6 +46,7 @@ extern "C" [[gnu::visibility("default")]] void vos_shim_counters(
   counters->fast_continued = state->fast_continued.load(kRelaxed);
   counters->kicks = state->kicks.load(kRelaxed);
   counters->waits = state->waits.load(kRelaxed);
+  counters->yields = state->yields.load(kRelaxed);
   counters->session_refusals = state->refusals.load(kRelaxed);
   counters->lanes = state->lanes.load(kRelaxed);
   counters->lanes_reclaimed = state->lanes_reclaimed.load(kRelaxed);

@@ -60,6 +60,8 @@ bool OnSignalStack() {
          (stack.ss_flags & SS_ONSTACK) != 0;
 }
 
+void Yield() { RawCall(SYS_sched_yield); }
+
 int SocketDomain(int fd) {
   int domain = 0;
   socklen_t length = sizeof(domain);
@@ -153,6 +155,7 @@ constinit Kernel kernel = {
     .process_id = ProcessId,
     .thread_exists = ThreadExists,
     .on_signal_stack = OnSignalStack,
+    .yield = Yield,
     .socket_domain = SocketDomain,
     .has_seccomp_filter = HasSeccompFilter,
 };

@@ -25,6 +25,8 @@ struct Kernel {
   bool (*thread_exists)(int thread_id);
   // Does this thread run on its alternate signal stack? True also if that cannot be found out.
   bool (*on_signal_stack)();
+  // Lets others run on this processor.
+  void (*yield)();
   // SO_DOMAIN of a socket, or -errno.
   int (*socket_domain)(int fd);
   // Is this thread under a seccomp filter? True also if that cannot be found out. prctl() could be

@@ -137,6 +137,7 @@ struct State {
   std::atomic<std::uint64_t> fast_continued;
   std::atomic<std::uint64_t> kicks;
   std::atomic<std::uint64_t> waits;
+  std::atomic<std::uint64_t> yields;
   std::atomic<std::uint64_t> refusals;
   std::atomic<std::uint64_t> lanes;
   std::atomic<std::uint64_t> lanes_reclaimed;
@@ -165,6 +166,8 @@ struct ThreadLane {
   std::uint32_t busy_traps;    // calls that found the lane busy, in a row
   std::uint32_t lane_wait;     // calls to let pass before looking for a lane again
   std::uint32_t lane_backoff;  // how many after the next failure
+  std::uint32_t linger_rest;   // receives that would block to let pass before lingering again
+  std::uint32_t linger_backoff;
   std::int32_t calls_to_sample;
   std::int32_t sample_interval;
   std::byte* fork_base;  // set while forking

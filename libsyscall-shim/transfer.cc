@@ -16,6 +16,40 @@ constexpr int kSendFlags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE;
 constexpr int kRecvFlags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_PEEK | MSG_WAITALL;
 // What a receive may report in msg_flags.
 constexpr int kReportedFlags = MSG_TRUNC | MSG_CTRUNC | MSG_EOR;
+// Times a receive lets others run before it blocks. After failures it does so only every so many
+// receives that would block, doubled at each failure up to the second number.
+constexpr std::uint32_t kYields = 2;
+constexpr std::uint32_t kMaxLingerBackoff = 1024;
+
+// A receive that would block lets others run first and looks again: on a processor that it shares
+// with its peer, the answer may be there by then, and that costs less than to be put to sleep and
+// woken. Where it does not help, it is tried ever more rarely.
+class Lingering {
+ public:
+  // Should this try be followed by another one if it would block?
+  bool more() const { return yields_ < kYields && (yields_ != 0 || thread_.linger_rest == 0); }
+  void Yield() {
+    ++yields_;
+    state->yields.fetch_add(1, std::memory_order_relaxed);
+    kernel.yield();
+  }
+  void Succeeded() const {
+    if (yields_ != 0) thread_.linger_backoff = 0;
+  }
+  void Failed() const {
+    if (yields_ == 0) {
+      if (thread_.linger_rest != 0) --thread_.linger_rest;
+      return;
+    }
+    thread_.linger_backoff = std::clamp(thread_.linger_backoff * 2, 1u, kMaxLingerBackoff);
+    thread_.linger_rest = thread_.linger_backoff;
+  }
+
+ private:
+  ThreadLane& thread_ = ThreadLaneOf(Domain::kNetwork);
+  std::uint32_t yields_ = 0;
+};
+
 bool FindSocket(int fd, Target& target) { return FindTarget(Domain::kNetwork, fd, target); }
 
 bool IsStream(const Target& target) { return (target.kind & VOS_KIND_STREAM) != 0; }
@@ -88,32 +122,47 @@ Answer ReceiveVector(const Target& target, int fd, std::span<iovec> vector, std:
     asked = target.chunk_bytes;
   }
   Answer answer;
-  const auto exchange = Perform(
-      {.target = target, .fd = fd, .op = VOS_OP_RECV, .bytes = asked, .frame = frame},
-      [&](vos_request& request, std::byte*) {
-        const auto request_flags =
-            static_cast<std::uint16_t>(flags & ~(MSG_WAITALL | MSG_NOSIGNAL));
-        request.arg.msg.flags = request_flags;
-        request.msg_flags = request_flags;
-        if (asked <= VOS_RECV_INLINE) request.flags = VOS_REQ_INLINE;
-        return IsWritable(vector);
-      },
-      [&](const vos_completion& completion, const std::byte* chunk) {
-        const bool in_line = (completion.flags & VOS_CPL_INLINE) != 0;
-        *msg_flags = static_cast<int>(completion.aux) & kReportedFlags;
-        answer = Judge(completion, in_line ? std::min<std::size_t>(asked, VOS_RECV_INLINE) : asked,
-                       TrapReason::kWouldBlock);
-        if (answer.value_or(0) <= 0) return answer.has_value();
-        // What was peeked at is still there, so the kernel starts from the beginning.
-        if (wait_all && peek && static_cast<std::size_t>(*answer) < bytes) {
-          answer = Trap(TrapReason::kWouldBlock);
-          return false;
-        }
-        const std::byte* const from =
-            in_line ? reinterpret_cast<const std::byte*>(completion.imm) : chunk;
-        if (!Scatter(vector, from, static_cast<std::size_t>(*answer))) answer = -EFAULT;
-        return true;
-      });
+  bool would_block = false, again = false;
+  const auto fill = [&](vos_request& request, std::byte*) {
+    const auto request_flags = static_cast<std::uint16_t>(flags & ~(MSG_WAITALL | MSG_NOSIGNAL));
+    request.arg.msg.flags = request_flags;
+    request.msg_flags = request_flags;
+    if (asked <= VOS_RECV_INLINE) request.flags = VOS_REQ_INLINE;
+    return IsWritable(vector);
+  };
+  Lingering lingering;
+  const auto reap = [&](const vos_completion& completion, const std::byte* chunk) {
+    would_block = (completion.flags & VOS_CPL_TRAP) != 0 && completion.res == -EAGAIN;
+    again = would_block && lingering.more();
+    if (again) return false;
+    const bool in_line = (completion.flags & VOS_CPL_INLINE) != 0;
+    *msg_flags = static_cast<int>(completion.aux) & kReportedFlags;
+    answer = Judge(completion, in_line ? std::min<std::size_t>(asked, VOS_RECV_INLINE) : asked,
+                   TrapReason::kWouldBlock);
+    if (answer.value_or(0) <= 0) return answer.has_value();
+    // What was peeked at is still there, so the kernel starts from the beginning.
+    if (wait_all && peek && static_cast<std::size_t>(*answer) < bytes) {
+      answer = Trap(TrapReason::kWouldBlock);
+      return false;
+    }
+    const std::byte* const from =
+        in_line ? reinterpret_cast<const std::byte*>(completion.imm) : chunk;
+    if (!Scatter(vector, from, static_cast<std::size_t>(*answer))) answer = -EFAULT;
+    return true;
+  };
+  std::optional<Exchange> exchange;
+  for (;; lingering.Yield()) {
+    again = false;
+    exchange =
+        Perform({.target = target, .fd = fd, .op = VOS_OP_RECV, .bytes = asked, .frame = frame},
+                fill, reap);
+    if (!again) break;
+  }
+  if (answer) {
+    lingering.Succeeded();
+  } else if (would_block) {
+    lingering.Failed();
+  }
   if (exchange == Exchange::kLost) {
     if (!IsStream(target) || peek) return Trap(TrapReason::kLost);
     return -ECONNRESET;

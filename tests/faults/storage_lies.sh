@@ -5,7 +5,7 @@
 # what does not live in the domain is untouched, and a new domain serves a tree that is what it was on the disk.
 # tier: fast
 # boot: own
-# time: 300
+# time: 500
 # expect-log storage: lies, seed
 set -u
 
@@ -19,11 +19,12 @@ sync
 (cd /srv/kept && sha256sum *) >sums
 cp -r /srv/kept local-copy
 
-# Bounded traffic by trap and by shim; what it gets may be nonsense, that it ends is the test.
-traffic() {
+# Bounded traffic by trap and by shim; what it gets may be nonsense, that it ends is the test. An answer that never comes
+# is waited for once: then the domain is given up.
+traffic() { # SECONDS
   for way in --no-shim ""; do
     # shellcheck disable=SC2086
-    timeout 40 vos run $way -- python3 - <<'PYTHON' >/dev/null 2>&1
+    timeout "$1" vos run $way -- python3 - <<'PYTHON' >/dev/null 2>&1
 import mmap, os
 os.makedirs("/srv/lies", exist_ok=True)
 for i in range(30):
@@ -51,7 +52,7 @@ for i in range(30):
     except (OSError, ValueError):
         pass
 PYTHON
-    [ $? -ne 124 ] || fail "traffic did not end within 40 s"
+    [ $? -ne 124 ] || fail "traffic did not end within $1 s"
   done
 }
 
@@ -60,7 +61,7 @@ lie() { # SEED COUNT FATAL
   xenstore-write "/local/domain/$id/device/vos/0/fault" "lies $1 $2 $3"
   end=$(($(cut -d. -f1 /proc/uptime) + 60))
   while [ "$(cut -d. -f1 /proc/uptime)" -lt $end ]; do
-    traffic
+    if [ "$3" = 1 ]; then traffic 150; else traffic 40; fi
     [ "$(xl domid storage 2>/dev/null)" = "$id" ] || break
     [ "$3" = 1 ] || [ "$(($(cut -d. -f1 /proc/uptime)))" -lt $((end - 30)) ] || break
   done
@@ -83,5 +84,5 @@ until [ "$(stat -f -c %t /srv)" = 65735546 ] || mount -t vosfs storage:/ /srv 2>
   sleep 0.5
 done
 (cd /srv/kept && sha256sum -c --quiet "$OLDPWD/sums") || fail "files in the domain are not what they were"
-traffic
+traffic 40
 echo alive >/srv/alive && [ "$(cat /srv/alive)" = alive ] || fail "the new domain does not serve"

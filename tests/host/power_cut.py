@@ -118,6 +118,7 @@ def write(base):
                     print(f"{name} {number}", flush=True)
     _, status = os.wait()
     print(f"a writer ended with status {status}", flush=True)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.killpg(0, signal.SIGTERM)
 
 
@@ -276,7 +277,6 @@ def check(base, path, ledger, image, cuts, seed, directory="/export/ledger"):
 
 def main():
     if sys.argv[1] == "write":
-        os.setpgid(0, 0)
         write(sys.argv[2])
         return 1
     return check(*sys.argv[2:6], int(sys.argv[6]), int(sys.argv[7]), *sys.argv[8:])

@@ -141,7 +141,8 @@ int main() {
     CHECK_EQ(FastReads(fd, 100), 0);
     done = true;
   }
-  if (IsFast()) CHECK(FastReads(fd, 100) >= 90);
+  // The session has ended, lest it outlives those who have its table; another one is earned.
+  if (IsFast()) CHECK(FastReads(fd, 20'000) > 0);
 
   // After exec nothing is left, and the descriptor is there.
   Join(Fork([&] {

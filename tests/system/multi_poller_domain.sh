@@ -5,7 +5,7 @@
 # tier: fast
 # boot: own
 # time: 240
-# vm: --smp 3 --xen dom0_max_vcpus=1
+# vm: --smp 3 --xen dom0_max_vcpus=1 --storage none
 # programs: system/accept system/descriptor_reuse system/epoll_edge system/epoll_oneshot_exclusive system/fork_shares
 # programs: system/hostile_process system/poll_wakes_writer system/session_limits system/threads_pingpong
 # programs: system/transfer_sizes system/udp

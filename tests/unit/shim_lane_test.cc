@@ -307,8 +307,10 @@ TEST_F(ShimLane, EveryLaneOfASessionWorks) {
     });
   }
   threads.clear();
-  // Two threads may have looked for lanes at the same time; one of them does not wait.
-  EXPECT_EQ(session_.extents, static_cast<int>(VOS_MAX_EXTENTS));
+  // Two threads may have looked for lanes at the same time; one of them does not wait, and makes both
+  // calls without.
+  EXPECT_GE(session_.extents * VOS_EXTENT_LANES + session_.counters().trap_no_lane / 2,
+            VOS_MAX_USER_LANES);
   EXPECT_EQ(session_.counters().fast + session_.counters().trap_no_lane, 2u * VOS_MAX_USER_LANES);
 }
 

@@ -132,6 +132,33 @@ TEST_F(ShimTransfer, AReceiveThatWouldBlockIsLeftToTheKernel) {
   EXPECT_EQ(session_.counters().trap_would_block, 1u);
 }
 
+TEST_F(ShimTransfer, WhatArrivesWhileOthersRunNeedsNoTrap) {
+  Open(SOCK_STREAM);
+  session_.on_yield = [this] { EXPECT_EQ(write(theirs(), "x", 1), 1); };
+  char byte = 0;
+  for (int i = 1; i <= 100; ++i) {
+    EXPECT_EQ(Read(ours(), &byte, 1), 1);
+    EXPECT_EQ(session_.yields, i);
+  }
+  EXPECT_EQ(session_.traps, 0);
+  EXPECT_EQ(session_.counters().yields, 100u);
+  EXPECT_EQ(session_.counters().trap_would_block, 0u);
+}
+
+TEST_F(ShimTransfer, LettingOthersRunInVainBecomesRare) {
+  Open(SOCK_STREAM);
+  next.read = [](int, void*, size_t) -> ssize_t { return 0; };
+  char byte = 0;
+  for (int i = 0; i < 4000; ++i) EXPECT_EQ(Read(ours(), &byte, 1), 0);
+  EXPECT_EQ(session_.counters().trap_would_block, 4000u);
+  const int in_vain = session_.yields;
+  EXPECT_LT(in_vain, 40);
+  // Once it helps again it is done each time again.
+  session_.on_yield = [this] { EXPECT_EQ(write(theirs(), "x", 1), 1); };
+  for (int i = 0; i < 2000; ++i) Read(ours(), &byte, 1);
+  EXPECT_GT(session_.yields, 500);
+}
+
 TEST_F(ShimTransfer, DontwaitNeedsNoTrap) {
   Open(SOCK_STREAM);
   char byte;

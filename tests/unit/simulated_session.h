@@ -121,6 +121,8 @@ class SimulatedSession {
   std::atomic<int> enters{0};
   std::atomic<int> kicks{0};
   std::atomic<int> waits{0};
+  std::atomic<int> yields{0};
+  std::function<void()> on_yield;
   std::atomic<int> extents{0};
   std::atomic<int> max_extents{VOS_MAX_EXTENTS};
   std::function<long()> on_wait;  // its result if negative, before anything else
@@ -383,11 +385,17 @@ class SimulatedSession {
       thread.calls_to_sample = kCallsPerSample;
       thread.sample_interval = kCallsPerSample;
       thread.lane_wait = 0;
+      thread.linger_rest = 0;
+      thread.linger_backoff = 0;
     }
     original_kernel_ = kernel;
     kernel.virtuos = Virtuos;
     kernel.socket_domain = [](int) { return Any().socket_domain; };
     kernel.has_seccomp_filter = [] { return Any().seccomp_filter; };
+    kernel.yield = [] {
+      ++Any().yields;
+      if (Any().on_yield) Any().on_yield();
+    };
 
     traps = 0;
     CountCalls<&NextFunctions::read, &NextFunctions::write, &NextFunctions::readv,

@@ -53,7 +53,7 @@ TEST(VosdConf, ChangesTheDomainsItNames) {
   auto domains = NetworkAndStorage();
   const auto applied = ApplySettings(
       "# comment\n\n[network]\nnic = 0000:01:00.1\nrestart=no\nconnect-timeout = 7\n"
-      "[ storage ]\nmax-attempts = 1 # strict\ndisk = 0000:02:00.0\ncpus = 2-3,^2\nboot-cpus = 0\n",
+      "[ storage ]\nmax-attempts = 1 # strict\ndisk = 0000:02:00.0\ncpus = 2-3,^2\n",
       domains);
   ASSERT_TRUE(applied) << applied.error().message;
   EXPECT_EQ(domains[0].nic, "0000:01:00.1");
@@ -64,7 +64,6 @@ TEST(VosdConf, ChangesTheDomainsItNames) {
   EXPECT_TRUE(domains[1].limits.restart);
   EXPECT_EQ(domains[1].disk, "0000:02:00.0");
   EXPECT_EQ(domains[1].cpus, "2-3,^2");
-  EXPECT_EQ(domains[1].boot_cpus, "0");
 }
 
 TEST(VosdConf, NamesTheLineThatIsWrong) {

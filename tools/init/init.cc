@@ -572,6 +572,7 @@ bool Init::StorageIsMounted() {
 // The boot waits for the mount, but not for long; without it, it goes on unless vm-run says that it
 // must not.
 void Init::CheckStorage() {
+  MountStorage();  // unless the change of state that tells so is noticed already
   if (storage_mount_ >= 0) {
     ServeUntil([this] { return children_[storage_mount_].exited; }, Clock::now() + kMountLimit);
   }

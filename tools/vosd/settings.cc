@@ -56,8 +56,8 @@ std::optional<bool> Store(std::string_view key, std::string_view value, DomainSe
     (key == "nic" ? domain.nic : domain.disk) = value;
     return value == "auto" || value == "none" || IsPciAddress(value);
   }
-  if (key == "cpus" || key == "boot-cpus") {
-    (key == "cpus" ? domain.cpus : domain.boot_cpus) = value;
+  if (key == "cpus") {
+    domain.cpus = value;
     return !value.empty() && value.size() <= kMaxCpus &&
            value.find_first_not_of("0123456789,-^") == value.npos;
   }

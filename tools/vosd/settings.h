@@ -10,7 +10,6 @@
 //   nic = auto             auto, none, or a PCI address; default: auto for kind network, else none
 //   disk = auto            the same for kind storage
 //   cpus = 1               processors it may run on, as xl has them; default: its configuration's
-//   boot-cpus = 0-1        the same until it is connected; default: no others
 //   restart = yes          after a failure, by itself
 //   connect-timeout = 45   seconds from its creation to the connection
 //   max-attempts = 5       incarnations in a row that may end before they were connected
@@ -42,7 +41,6 @@ struct DomainSettings {
   std::string nic;         // "auto", "none", or a PCI address
   std::string disk;        // likewise
   std::string cpus;        // empty: any
-  std::string boot_cpus;   // empty: the same
   std::string extra;       // its kernel's command line, as its configuration has it
   bool pvh = false;        // whatever its configuration says
   LifeCycleLimits limits;

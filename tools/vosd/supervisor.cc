@@ -254,6 +254,11 @@ LifeCycle::Steps Supervisor::TakeDevice(Domain& domain, const PciDevice& device)
 }
 
 LifeCycle::Steps Supervisor::CreateDomain(Domain& domain) {
+  if (created_ != nullptr) {
+    to_be_created_.push_back(&domain);
+    return {};
+  }
+  created_ = &domain;
   const DomainSettings& settings = domain.settings;
   // -e: no process of xl's own stays to wait for the domain's end.
   std::vector<std::string> arguments = {"create", "-e", settings.config_file};
@@ -262,8 +267,7 @@ LifeCycle::Steps Supervisor::CreateDomain(Domain& domain) {
   } else if (settings.kind == VOS_DOMAIN_STORAGE) {
     arguments.push_back("pci=[]");  // whatever its configuration says
   }
-  const std::string& cpus = settings.boot_cpus.empty() ? settings.cpus : settings.boot_cpus;
-  if (!cpus.empty()) arguments.push_back(std::format("cpus=\"{}\"", cpus));
+  if (!settings.cpus.empty()) arguments.push_back(std::format("cpus=\"{}\"", settings.cpus));
   if (settings.pvh) {
     arguments.push_back("type=\"pvh\"");
     // An emulated processor offers such a guest no other one.
@@ -273,6 +277,7 @@ LifeCycle::Steps Supervisor::CreateDomain(Domain& domain) {
   if (std::exchange(domain.prepare_disk, false)) extra += " virtuos.prepare=1";
   if (extra != settings.extra) arguments.push_back(std::format("extra=\"{}\"", extra));
   return RunXl(domain, std::move(arguments), [this, &domain](int status) {
+    EndCreation(domain);
     if (status != 0) {
       return domain.life.OnFailure("xl create failed: " + domain.xl_complaint);
     }
@@ -280,6 +285,16 @@ LifeCycle::Steps Supervisor::CreateDomain(Domain& domain) {
     if (!domid) return domain.life.OnFailure("it ended as soon as it was created");
     return domain.life.OnCreated(*domid);
   });
+}
+
+void Supervisor::EndCreation(Domain& domain) {
+  std::erase(to_be_created_, &domain);
+  if (created_ != &domain) return;
+  created_ = nullptr;
+  if (to_be_created_.empty()) return;
+  Domain& next = *to_be_created_.front();
+  to_be_created_.pop_front();
+  Do(next, CreateDomain(next));
 }
 
 LifeCycle::Steps Supervisor::WriteNodes(Domain& domain) {
@@ -329,16 +344,12 @@ LifeCycle::Steps Supervisor::Attach(Domain& domain) {
     StartKeeper(domain);
   }
   if (!domain.settled) domain.settle_timer->Set(kSettleLimit);
-  const DomainSettings& settings = domain.settings;
-  if (settings.boot_cpus.empty()) return {};
-  return RunXl(domain,
-               {"vcpu-pin", std::to_string(domain.life.domid()), "all",
-                settings.cpus.empty() ? "all" : settings.cpus},
-               [](int) { return LifeCycle::Steps(); });
+  return {};
 }
 
 LifeCycle::Steps Supervisor::Clean(Domain& domain) {
   domain.xl.reset();
+  EndCreation(domain);
   domain.keeper.reset();
   domain.connected_at.reset();
   domain.settle_timer->Clear();

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -66,7 +67,11 @@ class Supervisor {
   LifeCycle::Steps Prepare(Domain& domain);
   // The domain's device, and its taking from the primary.
   LifeCycle::Steps TakeDevice(Domain& domain, const PciDevice& device);
+  // One domain at a time: the toolstack is busy computing, and the first one boots beside the
+  // making of the second.
   LifeCycle::Steps CreateDomain(Domain& domain);
+  // The toolstack is done with the domain, which perhaps had not had its turn yet.
+  void EndCreation(Domain& domain);
   LifeCycle::Steps WriteNodes(Domain& domain);
   LifeCycle::Steps Watch(Domain& domain);
   LifeCycle::Steps Attach(Domain& domain);
@@ -110,6 +115,8 @@ class Supervisor {
   std::unique_ptr<HangWatch> hang_watch_;
   std::uint32_t primary_ = 0;  // the domain this runs in
   std::vector<std::unique_ptr<Domain>> domains_;
+  Domain* created_ = nullptr;          // whose creation runs
+  std::deque<Domain*> to_be_created_;  // wait for their turn
   std::string published_;
   std::optional<std::string> ready_;  // contents of kReadyFile; nothing: it was not written yet
 };

@@ -653,7 +653,8 @@ VOS_ASSERT(sizeof(struct vos_root) <= VOS_PAGE_SIZE);
  *   back-end  Initialised:  root-ref, event-channel-<poller>
  *   front-end Connected
  *   back-end  Connected
- * Either side refuses by writing `error` and going to Closing.
+ * States only go forward. Either side refuses what it does not understand by
+ * writing `error`, a line of text, and going to Closing.
  */
 #define VOS_XENBUS_TYPE		"vos"
 #define VOS_KEY_ABI		"abi-version"
@@ -662,5 +663,6 @@ VOS_ASSERT(sizeof(struct vos_root) <= VOS_PAGE_SIZE);
 #define VOS_KEY_POLLERS		"pollers"
 #define VOS_KEY_ROOT_REF	"root-ref"
 #define VOS_KEY_EVENT_CHANNEL	"event-channel-%u"
+#define VOS_KEY_ERROR		"error"
 
 #endif /* VIRTUOS_ABI_H */

@@ -135,7 +135,7 @@ int vos_call_begin(struct vos_call *call, struct vos_connection *c, u8 op, u32 b
 	call->bytes = bytes;
 	call->timeout = vos_op_timeout(c, op);
 	if (pages) {
-		err = wait_event_killable(c->lane_space, !vos_connection_usable(c) ||
+		err = wait_event_killable(c->arena_space, !vos_connection_usable(c) ||
 					  vos_arena_take(call, pages));
 		if (err)
 			return -EINTR;
@@ -157,7 +157,7 @@ void vos_call_end(struct vos_call *call)
 		bitmap_clear(c->arena_map, call->first_page,
 			     DIV_ROUND_UP(call->bytes, PAGE_SIZE));
 		spin_unlock_irqrestore(&c->arena_lock, flags);
-		wake_up(&c->lane_space);
+		wake_up(&c->arena_space);
 	}
 	vos_connection_put(c);
 }
@@ -245,6 +245,7 @@ static bool vos_call_take(struct vos_call *call)
 	vos_lane_copy_completion(&call->completion, &lane->s->completion[call->entry]);
 	lane->call[call->entry] = NULL;
 	lane->outstanding--;
+	atomic_inc(&call->connection->entries_freed);
 	call->done = true;
 	return true;
 }
@@ -307,26 +308,76 @@ static bool vos_call_sleep(struct vos_call *call, unsigned long *timeout, bool k
 	return done;
 }
 
+/* Where those wait that can use the entries of a lane. */
+static wait_queue_head_t *vos_lane_space(struct vos_connection *c, u32 lane)
+{
+	return &c->lane_space[lane >= c->quick_lanes];
+}
+
+/* An entry of the call's lane was freed under lane->lock, waiters look there. */
+static void vos_call_freed(struct vos_call *call)
+{
+	wait_queue_head_t *space = vos_lane_space(call->connection, call->lane->index);
+
+	if (wq_has_sleeper(space))
+		wake_up(space);
+}
+
+/*
+ * Waits for an entry. Thousands may want one at the same time, when as many
+ * processes end: they are woken one after the other. Since the entries of a
+ * lane are used in turn, one that is freed may make room for many, so whoever
+ * leaves wakes the next. The domain has failed if no call at all is completed
+ * for the time that one may take. 0, -ENETDOWN or -EINTR.
+ */
+static int vos_call_await_entry(struct vos_call *call, bool killable)
+{
+	struct vos_connection *c = call->connection;
+	bool apart = c->quick_lanes < c->lanes && vos_op_lingers(&call->request);
+	wait_queue_head_t *space = vos_lane_space(c, apart ? c->quick_lanes : 0);
+	int freed = atomic_read(&c->entries_freed);
+	unsigned long left = call->timeout;
+	DEFINE_WAIT(wait);
+	int err = 0;
+
+	for (;;) {
+		prepare_to_wait_exclusive(space, &wait,
+					  killable ? TASK_KILLABLE : TASK_UNINTERRUPTIBLE);
+		if (vos_call_submit(call))
+			break;
+		err = -ENETDOWN;
+		if (!vos_connection_usable(c))
+			break;
+		if (!left && atomic_read(&c->entries_freed) == freed)
+			break;
+		err = -EINTR;
+		if (killable && fatal_signal_pending(current))
+			break;
+		err = 0;
+		if (!left) {
+			freed = atomic_read(&c->entries_freed);
+			left = call->timeout;
+		}
+		left = schedule_timeout(left);
+	}
+	finish_wait(space, &wait);
+	wake_up(space);
+	if (err == -ENETDOWN)
+		vos_connection_fail(c, "no entry of %u lanes became free in %lu s", c->lanes,
+				    call->timeout / HZ);
+	return err;
+}
+
 /* Publishes the call; waits for an entry if need be. 0, -ENETDOWN or -EINTR. */
 static int vos_call_publish(struct vos_call *call, bool killable)
 {
 	struct vos_connection *c = call->connection;
-	long left;
+	int err;
 
 	if (!vos_call_submit(call)) {
-		if (killable)
-			left = wait_event_killable_timeout(c->lane_space,
-					!vos_connection_usable(c) || vos_call_submit(call),
-					call->timeout);
-		else
-			left = wait_event_timeout(c->lane_space,
-					!vos_connection_usable(c) || vos_call_submit(call),
-					call->timeout);
-		if (!left)
-			vos_connection_fail(c, "no free entry in %u lanes for %lu s", c->lanes,
-					    call->timeout / HZ);
-		if (!call->lane)
-			return left < 0 ? -EINTR : -ENETDOWN;
+		err = vos_call_await_entry(call, killable);
+		if (err)
+			return err;
 	}
 	vos_poller_doorbell(c, call->lane->index % c->pollers);
 	return 0;
@@ -369,9 +420,7 @@ int vos_call_wait(struct vos_call *call, unsigned int how)
 				return -ENETDOWN;
 		}
 	}
-	/* Full barrier: the entry was freed under lane->lock, waiters look there. */
-	if (wq_has_sleeper(&c->lane_space))
-		wake_up(&c->lane_space);
+	vos_call_freed(call);
 	return call->completion.turn == call->turn ? 0 : -ENETDOWN;
 }
 
@@ -428,7 +477,7 @@ void vos_call_free(struct vos_call *call)
 		spin_unlock_irqrestore(&lane->lock, flags);
 		if (abandoned)
 			return;
-		wake_up(&call->connection->lane_space);
+		vos_call_freed(call);
 	}
 	vos_call_end(call);
 	kfree(call);
@@ -449,7 +498,7 @@ static void vos_call_discard(struct vos_call *finished)
 
 		finished = call->next;
 		/* The call's reference of the connection is still there. */
-		wake_up(&call->connection->lane_space);
+		vos_call_freed(call);
 		vos_call_end(call);
 		kfree(call);
 	}
@@ -546,7 +595,9 @@ void vos_call_abort_all(struct vos_connection *c)
 		}
 		spin_unlock_irqrestore(&lane->lock, flags);
 	}
-	wake_up_all(&c->lane_space);
+	wake_up_all(&c->lane_space[0]);
+	wake_up_all(&c->lane_space[1]);
+	wake_up_all(&c->arena_space);
 	/* The caller holds a reference of the connection. */
 	vos_call_discard(finished);
 }

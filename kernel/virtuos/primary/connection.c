@@ -24,12 +24,14 @@
 #include <xen/xen.h>
 #include <xen/xenbus.h>
 
+#include "../common/xenbus_key.h"
 #include "primary.h"
 
 #define VOS_PRIMARY_FEATURES	0u
 
-/* No-ops timed at the handshake, after as many that warm up. */
+/* No-ops timed at the handshake, after as many that warm up, and their limit. */
 #define VOS_CALIBRATION_CALLS	64
+#define VOS_CALIBRATION_LIMIT	(5 * NSEC_PER_SEC)
 /*
  * A process spins for this many no-ops, within these bounds: about twice what
  * a send over loopback takes, on hardware as under emulation.
@@ -117,6 +119,18 @@ struct vos_connection *vos_connection_wait(u32 kind, long timeout)
 
 /* -------------------------------------------------------------- failure */
 
+/*
+ * Our state in xenstore only goes forward, whoever says it: the watch of the
+ * other end, the connect work or the fail work.
+ */
+static void vos_connection_say(struct vos_connection *c, enum xenbus_state state)
+{
+	mutex_lock(&c->say_lock);
+	if (c->device->state < state)
+		xenbus_switch_state(c->device, state);
+	mutex_unlock(&c->say_lock);
+}
+
 /* What needs a context that may sleep. Holds a reference. */
 static void vos_connection_fail_work(struct work_struct *work)
 {
@@ -141,8 +155,7 @@ static void vos_connection_fail_work(struct work_struct *work)
 		cancel_work_sync(&c->link[i].work);
 	}
 	/* The supervisor watches the state; remove() waits for this work. */
-	if (c->device->state < XenbusStateClosing)
-		xenbus_switch_state(c->device, XenbusStateClosing);
+	vos_connection_say(c, XenbusStateClosing);
 	vos_connection_put(c);
 }
 
@@ -160,6 +173,9 @@ void vos_connection_fail(struct vos_connection *c, const char *format, ...)
 		va_end(args);
 		c->failed_at = ktime_get_boottime();
 		WRITE_ONCE(c->state, VOS_CONNECTION_FAILED);
+		/* Under the lock: who finds it failed and flushes the work waits for it. */
+		vos_connection_hold(c);
+		queue_work(system_unbound_wq, &c->fail_work);
 	}
 	spin_unlock_irqrestore(&c->lock, flags);
 	if (!first)
@@ -167,11 +183,30 @@ void vos_connection_fail(struct vos_connection *c, const char *format, ...)
 	pr_notice("domain %u failed: %s\n", c->domid, c->reason);
 	/* No call is submitted any more: state is looked at under lane->lock. */
 	vos_call_abort_all(c);
-	vos_connection_hold(c);
-	queue_work(system_unbound_wq, &c->fail_work);
+}
+
+/*
+ * The handshake is not what it should be: tells the log, the supervisor and
+ * the other side why, and ends the connection.
+ */
+static void __printf(3, 4) vos_connection_refuse(struct vos_connection *c, int err,
+						 const char *format, ...)
+{
+	char why[sizeof(c->reason)];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, sizeof(why), format, args);
+	va_end(args);
+	xenbus_dev_error(c->device, err, "%s", why);
+	/* Before the state that makes the other side look. */
+	vos_xenbus_write(c->device, VOS_KEY_ERROR, why);
+	vos_connection_fail(c, "%s", why);
 }
 
 /* ---------------------------------------------------------------- set-up */
+
+static void vos_connection_connect_work(struct work_struct *work);
 
 static struct vos_connection *vos_connection_alloc(struct xenbus_device *device, u32 kind)
 {
@@ -192,7 +227,11 @@ static struct vos_connection *vos_connection_alloc(struct xenbus_device *device,
 	spin_lock_init(&c->arena_lock);
 	spin_lock_init(&c->object_lock);
 	mutex_init(&c->session_lock);
-	init_waitqueue_head(&c->lane_space);
+	mutex_init(&c->say_lock);
+	init_waitqueue_head(&c->lane_space[0]);
+	init_waitqueue_head(&c->lane_space[1]);
+	init_waitqueue_head(&c->arena_space);
+	INIT_WORK(&c->connect_work, vos_connection_connect_work);
 	INIT_WORK(&c->fail_work, vos_connection_fail_work);
 	INIT_WORK(&c->free_work, vos_connection_free_work);
 	vos_liveness_init(c);
@@ -303,32 +342,38 @@ static int vos_connection_channel(struct vos_connection *c, u32 index)
 	link->irq = err;
 	vos_store(&control[index].armed, 1);
 	snprintf(key, sizeof(key), VOS_KEY_EVENT_CHANNEL, index);
-	return xenbus_printf(XBT_NIL, c->device->nodename, key, "%u", link->port);
+	return vos_xenbus_write_u32(c->device, key, link->port);
 }
 
 /* The front-end has introduced itself: memory and channels for it. */
-static int vos_connection_offer(struct vos_connection *c)
+static void vos_connection_offer(struct vos_connection *c)
 {
 	struct xenbus_device *device = c->device;
-	unsigned int version, features, pollers;
+	u32 version, features, pollers;
 	u32 i;
 	int err;
 
-	if (xenbus_scanf(XBT_NIL, device->otherend, VOS_KEY_ABI, "%u", &version) != 1)
-		version = 0;
-	if (version != VOS_ABI_VERSION) {
-		xenbus_dev_fatal(device, -EPROTO,
-				 "service domain speaks ABI version %u, the primary %u", version,
-				 VOS_ABI_VERSION);
-		return -EPROTO;
+	err = vos_xenbus_read_u32(device->otherend, VOS_KEY_ABI, &version);
+	if (err) {
+		vos_connection_refuse(c, err, "its ABI version is missing or no number");
+		return;
 	}
-	if (xenbus_scanf(XBT_NIL, device->otherend, VOS_KEY_FEATURES, "%u", &features) != 1)
-		features = 0;
-	if (xenbus_scanf(XBT_NIL, device->otherend, VOS_KEY_POLLERS, "%u", &pollers) != 1 ||
-	    !pollers || pollers > VOS_MAX_POLLERS) {
-		xenbus_dev_fatal(device, -EPROTO, "number of pollers missing or not within 1..%u",
-				 VOS_MAX_POLLERS);
-		return -EPROTO;
+	if (version != VOS_ABI_VERSION) {
+		vos_connection_refuse(c, -EPROTO,
+				      "service domain speaks ABI version %u, the primary %u",
+				      version, VOS_ABI_VERSION);
+		return;
+	}
+	err = vos_xenbus_read_u32(device->otherend, VOS_KEY_FEATURES, &features);
+	if (err) {
+		vos_connection_refuse(c, err, "features missing or no number");
+		return;
+	}
+	err = vos_xenbus_read_u32(device->otherend, VOS_KEY_POLLERS, &pollers);
+	if (err || !pollers || pollers > VOS_MAX_POLLERS) {
+		vos_connection_refuse(c, -EPROTO, "number of pollers missing or not within 1..%u",
+				      VOS_MAX_POLLERS);
+		return;
 	}
 	c->features = features & VOS_PRIMARY_FEATURES;
 	c->pollers = pollers;
@@ -340,23 +385,23 @@ static int vos_connection_offer(struct vos_connection *c)
 	}
 	err = vos_connection_memory(c);
 	if (err) {
-		xenbus_dev_fatal(device, err, "granting shared memory");
-		return err;
+		vos_connection_refuse(c, err, "granting shared memory");
+		return;
 	}
 	vos_connection_lanes(c);
 	for (i = 0; i < c->pollers; i++) {
 		err = vos_connection_channel(c, i);
 		if (err) {
-			xenbus_dev_fatal(device, err, "event channel of poller %u", i);
-			return err;
+			vos_connection_refuse(c, err, "event channel of poller %u", i);
+			return;
 		}
 	}
-	err = xenbus_printf(XBT_NIL, device->nodename, VOS_KEY_ROOT_REF, "%u", c->root.refs[0]);
+	err = vos_xenbus_write_u32(device, VOS_KEY_ROOT_REF, c->root.refs[0]);
 	if (err) {
-		xenbus_dev_fatal(device, err, "writing the handshake");
-		return err;
+		vos_connection_refuse(c, err, "writing the handshake");
+		return;
 	}
-	return xenbus_switch_state(device, XenbusStateInitialised);
+	vos_connection_say(c, XenbusStateInitialised);
 }
 
 static int vos_compare_u64(const void *a, const void *b)
@@ -367,22 +412,39 @@ static int vos_compare_u64(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* How long a no-op takes here decides how long spinning is useful. */
-static void vos_connection_calibrate(struct vos_connection *c)
+/*
+ * How long a no-op takes here decides how long spinning is useful. A domain
+ * that is slow on purpose gets VOS_CALIBRATION_LIMIT and no more. False: the
+ * connection failed.
+ */
+static bool vos_connection_calibrate(struct vos_connection *c)
 {
+	u64 limit = local_clock() + VOS_CALIBRATION_LIMIT;
 	u64 sample[VOS_CALIBRATION_CALLS];
-	u64 cycles, ns, spin;
+	u64 cycles = 0, ns = 0, spin;
 	int i;
 
-	for (i = 0; i < VOS_CALIBRATION_CALLS; i++)
-		vos_call_simple(c, VOS_OP_NOP, 0, 0, 0);
-	cycles = get_cycles();
-	ns = local_clock();
-	for (i = 0; i < VOS_CALIBRATION_CALLS; i++) {
+	for (i = -VOS_CALIBRATION_CALLS; i < VOS_CALIBRATION_CALLS; i++) {
 		u64 start = local_clock();
+		int err;
 
-		vos_call_simple(c, VOS_OP_NOP, 0, 0, 0);
-		sample[i] = local_clock() - start;
+		if (!i) {
+			ns = start;
+			cycles = get_cycles();
+		}
+		err = vos_call_simple(c, VOS_OP_NOP, 0, 0, 0);
+		if (err) {
+			vos_connection_fail(c, "the first no-ops gave %d", err);
+			return false;
+		}
+		if (local_clock() > limit) {
+			vos_connection_fail(c, "%d no-ops took more than %ld s",
+					    i + VOS_CALIBRATION_CALLS + 1,
+					    VOS_CALIBRATION_LIMIT / NSEC_PER_SEC);
+			return false;
+		}
+		if (i >= 0)
+			sample[i] = local_clock() - start;
 	}
 	cycles = get_cycles() - cycles;
 	ns = local_clock() - ns;
@@ -390,105 +452,181 @@ static void vos_connection_calibrate(struct vos_connection *c)
 	c->noop_ns = sample[VOS_CALIBRATION_CALLS / 2];
 	spin = clamp_t(u64, (u64)c->noop_ns * VOS_SPIN_NOOPS, VOS_SPIN_MIN_NS, VOS_SPIN_MAX_NS);
 	c->spin_cycles = clamp_t(u64, div64_u64(spin * cycles, max(ns, 1ull)), 1, U32_MAX);
+	return true;
 }
 
-static int vos_connection_publish(struct vos_connection *c)
+/* Is there one that serves this kind? */
+static bool vos_connection_taken(u32 kind)
+{
+	struct vos_connection *c = vos_connection_get(kind);
+
+	if (c)
+		vos_connection_put(c);
+	return c;
+}
+
+/* Makes it the connection of its kind, unless there is one that serves. */
+static bool vos_connection_publish(struct vos_connection *c)
 {
 	struct vos_connection *old;
+	bool taken;
 
-	spin_lock_irq(&c->lock);
-	if (c->state == VOS_CONNECTION_HANDSHAKE)
-		WRITE_ONCE(c->state, VOS_CONNECTION_CONNECTED);
-	spin_unlock_irq(&c->lock);
-	vos_connection_calibrate(c);
-	if (!vos_connection_usable(c))
-		return -ENETDOWN;
-	c->connected_at = ktime_get_boottime();
-	pr_info("domain %u connected: generation %u, %u pollers, %u kernel lanes, no-op %u ns\n",
-		c->domid, c->generation, c->pollers, c->lanes, c->noop_ns);
-	vos_liveness_start(c);
-	/* Before anybody can take a port that one of them has. */
-	if (c->kind == VOS_DOMAIN_NETWORK)
-		vos_proxy_recover(c);
-	vos_connection_hold(c);
 	spin_lock_irq(&vos_connections_lock);
 	old = vos_connections[c->kind];
-	vos_connections[c->kind] = c;
+	taken = old && vos_connection_usable(old);
+	if (!taken) {
+		vos_connection_hold(c);
+		vos_connections[c->kind] = c;
+	}
 	spin_unlock_irq(&vos_connections_lock);
+	if (taken) {
+		vos_connection_refuse(c, -EBUSY, "another domain serves this kind already");
+		return false;
+	}
 	if (old)
 		vos_connection_put(old);
+	return true;
+}
+
+/*
+ * The domain has mapped everything. Not in the watch's own thread, which
+ * serves every other device of the primary, too: the domain may take its time
+ * to answer. remove() waits for this work.
+ */
+static void vos_connection_connect_work(struct work_struct *work)
+{
+	struct vos_connection *c = container_of(work, struct vos_connection, connect_work);
+	bool first;
+
+	spin_lock_irq(&c->lock);
+	first = c->state == VOS_CONNECTION_HANDSHAKE;
+	if (first)
+		WRITE_ONCE(c->state, VOS_CONNECTION_CONNECTED);
+	spin_unlock_irq(&c->lock);
+	if (!first || !vos_connection_calibrate(c))
+		return;
+	c->connected_at = ktime_get_boottime();
+	vos_liveness_start(c);
+	/* Before anybody can take a port that one of them has. */
+	if (c->kind == VOS_DOMAIN_NETWORK && !vos_connection_taken(c->kind))
+		vos_proxy_recover(c);
+	if (!vos_connection_publish(c))
+		return;
+	pr_info("domain %u connected: generation %u, %u pollers, %u kernel lanes, no-op %u ns\n",
+		c->domid, c->generation, c->pollers, c->lanes, c->noop_ns);
 	wake_up_all(&vos_connections_changed);
 	/* Last: who sees this state finds the connection. */
-	xenbus_switch_state(c->device, XenbusStateConnected);
-	return 0;
+	vos_connection_say(c, XenbusStateConnected);
 }
 
 /* -------------------------------------------------------------- xenbus */
 
-static void vos_primary_gone(struct xenbus_device *device, const char *why)
+/* The connection failed and its front-end goes: nothing of ours uses it any more. */
+static void vos_primary_close(struct vos_connection *c)
 {
-	struct vos_connection *c = dev_get_drvdata(&device->dev);
-
-	vos_connection_fail(c, "%s", why);
 	flush_work(&c->fail_work);
-	xenbus_switch_state(device, XenbusStateClosed);
+	vos_connection_say(c, XenbusStateClosed);
 }
 
+/* The front-end leaves; perhaps it refused us and says why. */
+static void vos_primary_closed(struct vos_connection *c)
+{
+	char why[VOS_EXPLANATION_BYTES];
+
+	if (vos_connection_usable(c)) {
+		vos_connection_fail(c, "the domain closed its end");
+	} else {
+		vos_xenbus_read_explanation(c->device->otherend, why);
+		vos_connection_fail(c, "the domain closed its end: %s", why);
+	}
+	vos_primary_close(c);
+}
+
+/*
+ * States of the other end, in the order of the handshake at the end of
+ * abi/virtuos.h. The watch may fire again without a change; everything else
+ * that is out of order ends the connection.
+ */
 static void vos_primary_otherend_changed(struct xenbus_device *device, enum xenbus_state state)
 {
 	struct vos_connection *c = dev_get_drvdata(&device->dev);
+	/* Of the states of ours that it may see. */
+	enum xenbus_state ours = device->state;
 
+	if (ours == XenbusStateClosed)
+		return;
 	switch (state) {
-	case XenbusStateInitialised:
-		/* A front-end that starts over needs a new device. */
-		if (device->state == XenbusStateInitWait)
-			vos_connection_offer(c);
-		break;
-	case XenbusStateConnected:
-		if (device->state == XenbusStateInitialised && vos_connection_publish(c))
-			vos_primary_gone(device, "failed while connecting");
-		break;
 	case XenbusStateClosing:
 	case XenbusStateClosed:
-		if (device->state != XenbusStateClosed)
-			vos_primary_gone(device, "the domain closed its end");
-		break;
+		vos_primary_closed(c);
+		return;
 	case XenbusStateUnknown:
-		if (device->state != XenbusStateClosed)
-			vos_primary_gone(device, "the domain is gone");
+		vos_connection_fail(c, "the domain is gone");
+		vos_primary_close(c);
+		return;
+	default:
+		break;
+	}
+	/* Refused or failed; that we say so in xenstore may still be to come. */
+	if (READ_ONCE(c->state) == VOS_CONNECTION_FAILED)
+		return;
+	switch (state) {
+	case XenbusStateInitialising:
+		if (ours == XenbusStateInitWait)
+			return;
+		break;
+	case XenbusStateInitialised:
+		if (ours == XenbusStateInitWait)
+			vos_connection_offer(c);
+		if (ours == XenbusStateInitWait || ours == XenbusStateInitialised)
+			return;
+		break;
+	case XenbusStateConnected:
+		if (ours == XenbusStateInitialised)
+			queue_work(system_unbound_wq, &c->connect_work);
+		if (ours == XenbusStateInitialised || ours == XenbusStateConnected)
+			return;
 		break;
 	default:
 		break;
 	}
+	/* A front-end that starts over needs a new device. */
+	vos_connection_refuse(c, -EPROTO,
+			      "the service domain goes to state %d, the primary is in %d",
+			      state, ours);
+}
+
+/* There is no connection yet: the same words for the log and the other side. */
+static int vos_primary_refuse(struct xenbus_device *device, int err, const char *why)
+{
+	vos_xenbus_write(device, VOS_KEY_ERROR, why);
+	xenbus_dev_fatal(device, err, "%s", why);
+	return err;
 }
 
 static int vos_primary_probe(struct xenbus_device *device, const struct xenbus_device_id *id)
 {
 	struct vos_connection *c, *current_one;
-	unsigned int kind;
+	u32 kind;
 	int err;
 
-	if (xenbus_scanf(XBT_NIL, device->nodename, VOS_KEY_KIND, "%u", &kind) != 1 ||
-	    (kind != VOS_DOMAIN_NETWORK && kind != VOS_DOMAIN_STORAGE)) {
-		xenbus_dev_fatal(device, -EINVAL, "kind missing or unknown");
-		return -EINVAL;
-	}
+	if (vos_xenbus_read_u32(device->nodename, VOS_KEY_KIND, &kind) ||
+	    (kind != VOS_DOMAIN_NETWORK && kind != VOS_DOMAIN_STORAGE))
+		return vos_primary_refuse(device, -EINVAL, "kind missing or unknown");
 	current_one = vos_connection_get(kind);
 	if (current_one) {
-		xenbus_dev_fatal(device, -EBUSY, "domain %u serves this kind already",
-				 current_one->domid);
 		vos_connection_put(current_one);
-		return -EBUSY;
+		return vos_primary_refuse(device, -EBUSY,
+					  "another domain serves this kind already");
 	}
 	c = vos_connection_alloc(device, kind);
 	if (!c)
 		return -ENOMEM;
 	c->generation = ++vos_connection_generations[kind];
 	dev_set_drvdata(&device->dev, c);
-	err = xenbus_printf(XBT_NIL, device->nodename, VOS_KEY_ABI, "%u", VOS_ABI_VERSION);
+	err = vos_xenbus_write_u32(device, VOS_KEY_ABI, VOS_ABI_VERSION);
 	if (!err)
-		err = xenbus_printf(XBT_NIL, device->nodename, VOS_KEY_FEATURES, "%u",
-				    VOS_PRIMARY_FEATURES);
+		err = vos_xenbus_write_u32(device, VOS_KEY_FEATURES, VOS_PRIMARY_FEATURES);
 	if (!err)
 		err = xenbus_switch_state(device, XenbusStateInitWait);
 	if (err) {
@@ -504,6 +642,8 @@ static void vos_primary_remove(struct xenbus_device *device)
 	int i;
 
 	vos_connection_fail(c, "its device was removed");
+	/* Both end soon: no call waits any more. The first may say something yet. */
+	flush_work(&c->connect_work);
 	flush_work(&c->fail_work);
 	for (i = 0; i < VOS_REGION_COUNT; i++)
 		vos_memory_revoke(&c->region[i]);

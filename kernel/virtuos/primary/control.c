@@ -95,6 +95,7 @@ DEFINE_SHOW_ATTRIBUTE(vos_state);
 
 static int vos_stats_show(struct seq_file *m, void *unused)
 {
+	long pages, grants;
 	u32 kind, i;
 
 	for (kind = VOS_DOMAIN_NETWORK; kind < ARRAY_SIZE(vos_domain_names); kind++) {
@@ -107,6 +108,8 @@ static int vos_stats_show(struct seq_file *m, void *unused)
 				   vos_counter_names[i], atomic64_read(&c->counter[i]));
 		vos_connection_put(c);
 	}
+	vos_memory_usage(&pages, &grants);
+	seq_printf(m, "primary.granted_pages %ld\n", grants);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(vos_stats);

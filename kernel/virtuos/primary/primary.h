@@ -147,7 +147,8 @@ struct vos_connection {
 	u32 noop_ns;			/* measured at the handshake, median */
 	ktime_t connected_at;
 	ktime_t failed_at;		/* boot time; under lock */
-	struct xenbus_device *device;
+	struct xenbus_device *device;	/* until it is removed, which ends all works below */
+	struct mutex say_lock;		/* our state in xenstore */
 
 	u32 pollers;
 	u32 lanes;
@@ -157,7 +158,9 @@ struct vos_connection {
 	struct vos_memory region[VOS_REGION_COUNT];
 	struct vos_poller_link link[VOS_MAX_POLLERS];
 	struct vos_kernel_lane lane[VOS_MAX_KERNEL_LANES];
-	wait_queue_head_t lane_space;	/* for a free entry or arena pages */
+	wait_queue_head_t lane_space[2];	/* for an entry: of quick, of other lanes */
+	atomic_t entries_freed;		/* ever; somebody who waits may see that it goes on */
+	wait_queue_head_t arena_space;
 
 	spinlock_t arena_lock;
 	unsigned long *arena_map;	/* a bit per arena page in use */
@@ -171,6 +174,7 @@ struct vos_connection {
 	struct mutex session_lock;
 	struct vos_session __rcu *session[VOS_MAX_SESSIONS];	/* by index; RCU */
 
+	struct work_struct connect_work;
 	struct vos_liveness liveness;
 	struct work_struct fail_work;
 	struct work_struct free_work;

@@ -17,6 +17,7 @@
 #include <xen/xen.h>
 #include <xen/xenbus.h>
 
+#include "../common/xenbus_key.h"
 #include "fault.h"
 #include "service.h"
 
@@ -181,8 +182,9 @@ static int vos_service_poller_setup(struct vos_service *s, u32 index)
 	p->status = &status[index];
 	p->control = &control[index];
 	snprintf(key, sizeof(key), VOS_KEY_EVENT_CHANNEL, index);
-	if (xenbus_scanf(XBT_NIL, s->device->otherend, key, "%u", &port) != 1)
-		return -EPROTO;
+	irq = vos_xenbus_read_u32(s->device->otherend, key, &port);
+	if (irq)
+		return irq;
 	irq = bind_interdomain_evtchn_to_irqhandler_lateeoi(s->device, port,
 							    vos_poller_interrupt, 0,
 							    "virtuos", p);
@@ -230,8 +232,9 @@ static int vos_service_connect(struct vos_service *s)
 	u32 i;
 	int err;
 
-	if (xenbus_scanf(XBT_NIL, s->device->otherend, VOS_KEY_ROOT_REF, "%u", &root_ref) != 1)
-		return -EPROTO;
+	err = vos_xenbus_read_u32(s->device->otherend, VOS_KEY_ROOT_REF, &root_ref);
+	if (err)
+		return err;
 	err = vos_service_map(s, root_ref);
 	if (err)
 		goto undo;
@@ -251,42 +254,57 @@ undo:
 	return err;
 }
 
-static int vos_service_introduce(struct vos_service *s)
+/* Tells the log and the primary why, and ends the handshake. */
+static void __printf(3, 4) vos_service_refuse(struct vos_service *s, int err,
+					      const char *format, ...)
 {
-	unsigned int version;
+	char why[VOS_EXPLANATION_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, sizeof(why), format, args);
+	va_end(args);
+	/* Before the state that makes the primary look. */
+	vos_xenbus_write(s->device, VOS_KEY_ERROR, why);
+	xenbus_dev_fatal(s->device, err, "%s", why);
+}
+
+static void vos_service_introduce(struct vos_service *s)
+{
+	u32 version;
 	int err;
 
-	if (xenbus_scanf(XBT_NIL, s->device->otherend, VOS_KEY_ABI, "%u", &version) != 1)
-		version = 0;
-	if (version != VOS_ABI_VERSION) {
-		xenbus_dev_fatal(s->device, -EPROTO,
-				 "primary speaks ABI version %u, this domain %u", version,
-				 VOS_ABI_VERSION);
-		return -EPROTO;
+	err = vos_xenbus_read_u32(s->device->otherend, VOS_KEY_ABI, &version);
+	if (err) {
+		vos_service_refuse(s, err, "the primary's ABI version is missing or no number");
+		return;
 	}
-	if (xenbus_scanf(XBT_NIL, s->device->otherend, VOS_KEY_KIND, "%u", &s->kind) != 1)
+	if (version != VOS_ABI_VERSION) {
+		vos_service_refuse(s, -EPROTO, "primary speaks ABI version %u, this domain %u",
+				   version, VOS_ABI_VERSION);
+		return;
+	}
+	if (vos_xenbus_read_u32(s->device->otherend, VOS_KEY_KIND, &s->kind))
 		s->kind = VOS_DOMAIN_NONE;
 	if (!vos_service_can_be(s->kind)) {
-		xenbus_dev_fatal(s->device, -EPROTO, "this kernel cannot serve kind %u", s->kind);
-		return -EPROTO;
+		vos_service_refuse(s, -EPROTO, "this kernel cannot serve kind %u", s->kind);
+		return;
 	}
-	err = xenbus_printf(XBT_NIL, s->device->nodename, VOS_KEY_ABI, "%u", VOS_ABI_VERSION);
+	err = vos_xenbus_write_u32(s->device, VOS_KEY_ABI, VOS_ABI_VERSION);
 	if (!err)
-		err = xenbus_printf(XBT_NIL, s->device->nodename, VOS_KEY_FEATURES, "%u",
-				    VOS_SERVICE_FEATURES);
+		err = vos_xenbus_write_u32(s->device, VOS_KEY_FEATURES, VOS_SERVICE_FEATURES);
 	if (!err)
-		err = xenbus_printf(XBT_NIL, s->device->nodename, VOS_KEY_POLLERS, "%u",
-				    s->pollers);
-	if (err) {
-		xenbus_dev_fatal(s->device, err, "writing the handshake");
-		return err;
-	}
-	return xenbus_switch_state(s->device, XenbusStateInitialised);
+		err = vos_xenbus_write_u32(s->device, VOS_KEY_POLLERS, s->pollers);
+	if (err)
+		vos_service_refuse(s, err, "writing the handshake");
+	else
+		xenbus_switch_state(s->device, XenbusStateInitialised);
 }
 
 static void vos_service_otherend_changed(struct xenbus_device *device, enum xenbus_state state)
 {
 	struct vos_service *s = dev_get_drvdata(&device->dev);
+	char why[VOS_EXPLANATION_BYTES];
 	int err;
 
 	switch (state) {
@@ -299,7 +317,7 @@ static void vos_service_otherend_changed(struct xenbus_device *device, enum xenb
 			break;
 		err = vos_service_connect(s);
 		if (err) {
-			xenbus_dev_fatal(device, err, "connecting to the primary");
+			vos_service_refuse(s, err, "connecting to the primary: %d", err);
 			break;
 		}
 		xenbus_switch_state(device, XenbusStateConnected);
@@ -310,6 +328,10 @@ static void vos_service_otherend_changed(struct xenbus_device *device, enum xenb
 	case XenbusStateClosed:
 		if (device->state == XenbusStateClosed)
 			break;
+		if (device->state < XenbusStateConnected) {
+			vos_xenbus_read_explanation(device->otherend, why);
+			dev_err(&device->dev, "the primary closed its end: %s\n", why);
+		}
 		vos_service_disconnect(s);
 		xenbus_switch_state(device, XenbusStateClosed);
 		break;
@@ -363,7 +385,8 @@ static int vos_service_probe(struct xenbus_device *device, const struct xenbus_d
 	}
 	dev_set_drvdata(&device->dev, s);
 	s->fault = vos_fault_start(s);
-	debugfs_create_file("stats", 0400, vos_service_debugfs, s, &vos_service_stats_fops);
+	s->debugfs = debugfs_create_dir(dev_name(&device->dev), vos_service_debugfs);
+	debugfs_create_file("stats", 0400, s->debugfs, s, &vos_service_stats_fops);
 	/* Initialising: the primary says what it speaks first. */
 	return 0;
 free:
@@ -375,7 +398,7 @@ static void vos_service_remove(struct xenbus_device *device)
 {
 	struct vos_service *s = dev_get_drvdata(&device->dev);
 
-	debugfs_lookup_and_remove("stats", vos_service_debugfs);
+	debugfs_remove_recursive(s->debugfs);
 	vos_service_disconnect(s);
 	vos_fault_end(s->fault);
 	vos_service_free(s);

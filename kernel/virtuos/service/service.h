@@ -168,6 +168,7 @@ struct vos_service {
 
 	bool stopping;			/* no more objects; under object_lock */
 	struct vos_fault *fault;	/* NULL without fault injection */
+	struct dentry *debugfs;
 	atomic64_t counter[VOS_SERVED_COUNTERS];
 };
 

@@ -29,6 +29,7 @@ struct vos_shim_counters {
   uint64_t doorbells;        /* requests on a lane that was parked */
   uint64_t kicks;            /* system calls to ring for a cold session */
   uint64_t waits;            /* system calls to sleep for a completion */
+  uint64_t yields;           /* system calls to let others run before blocking */
   uint64_t sessions;         /* sessions made */
   uint64_t session_refusals; /* attempts to make one that failed */
   uint64_t lanes;            /* lanes taken by threads */
