@@ -175,8 +175,8 @@ void Sequential(const char* bench, const char* variant, const std::string& direc
   const Buffer buffer = MakeBuffer(kMebibyte);
   std::size_t done = 0;
   MeasureAfter(0, bench, variant, kSequentialBytes / kMebibyte, [&] {
-    const ssize_t n = out ? write(file.fd(), buffer.get(), kMebibyte)
-                          : read(file.fd(), buffer.get(), kMebibyte);
+    const ssize_t n =
+        out ? write(file.fd(), buffer.get(), kMebibyte) : read(file.fd(), buffer.get(), kMebibyte);
     Check(n == static_cast<ssize_t>(kMebibyte), out ? "write" : "read");
     done += kMebibyte;
     if (out && done == kSequentialBytes) Check(fsync(file.fd()) == 0, "fsync");

@@ -368,11 +368,11 @@ LifeCycle::Steps Supervisor::Clean(Domain& domain) {
   // The name finds what a failed creation may have left.
   std::uint32_t domid = domain.life.domid();
   if (domid == 0) domid = FindByName(domain.settings.name).value_or(0);
-  if (domid == 0) return Cleaned(domain);
+  if (domid == 0) return Cleaned(domain, domid);
   if (!domain.nodes) domain.nodes.emplace(primary_, domid);
   const DomainHealth health = tools_.hypervisor.Health(domid);
   // Somebody else destroyed it by the toolstack, which would find nothing to destroy now.
-  if (health.gone) return Cleaned(domain);
+  if (health.gone) return Cleaned(domain, domid);
   // At once, whatever it does; destroying it takes the toolstack a while.
   if (health.alive) tools_.hypervisor.Stop(domid);
   // libxl asks the domain to let go of its device, and would wait ten seconds for the answer of one
@@ -381,21 +381,29 @@ LifeCycle::Steps Supervisor::Clean(Domain& domain) {
   return RunXl(domain, {"destroy", std::to_string(domid)}, [this, &domain, domid](int status) {
     const bool gone = tools_.hypervisor.Health(domid).gone;
     // Somebody else may have destroyed it meanwhile, and xl found nothing.
-    if (status == 0 || gone) return Cleaned(domain);
+    if (status == 0 || gone) return Cleaned(domain, domid);
     return domain.life.OnCleaned(false, "it cannot be destroyed: " + domain.xl_complaint);
   });
 }
 
-LifeCycle::Steps Supervisor::Cleaned(Domain& domain) {
+LifeCycle::Steps Supervisor::Cleaned(Domain& domain, std::uint32_t domid) {
   // Only now: until the domain is gone it may still use what the back-end shares with it.
   if (domain.nodes) domain.nodes->Remove(tools_.store);
-  // Without its state the toolstack takes this for gone already, and leaves the rest.
-  if (domain.life.domid() != 0) {
-    tools_.store.Remove(
-        std::format("/local/domain/{}/backend/pci/{}", primary_, domain.life.domid()));
-  }
   domain.nodes.reset();
+  if (domid != 0) Forget(domid);
   return domain.life.OnCleaned(true, {});
+}
+
+void Supervisor::Forget(std::uint32_t domid) {
+  const std::string domain = std::format("/local/domain/{}", domid);
+  const auto vm = tools_.store.Read(domain + "/vm");
+  if (vm && vm->starts_with("/vm/")) tools_.store.Remove(*vm);
+  const std::string backends = std::format("/local/domain/{}/backend", primary_);
+  for (const std::string& type : tools_.store.List(backends)) {
+    tools_.store.Remove(std::format("{}/{}/{}", backends, type, domid));
+  }
+  tools_.store.Remove(domain);
+  tools_.store.Remove(std::format("/libxl/{}", domid));
 }
 
 LifeCycle::Steps Supervisor::RunXl(Domain& domain, std::vector<std::string> arguments,

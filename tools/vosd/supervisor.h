@@ -77,7 +77,10 @@ class Supervisor {
   LifeCycle::Steps Attach(Domain& domain);
   LifeCycle::Steps Clean(Domain& domain);
   // Nothing of the domain is left for the hypervisor.
-  LifeCycle::Steps Cleaned(Domain& domain);
+  LifeCycle::Steps Cleaned(Domain& domain, std::uint32_t domid);
+  // What the toolstack leaves of a domain in xenstore: some of a device whose back-end has no state,
+  // and everything, its name included, of a domain that was destroyed behind its back.
+  void Forget(std::uint32_t domid);
 
   // Runs xl; `next` gives the steps that follow from its exit status.
   LifeCycle::Steps RunXl(Domain& domain, std::vector<std::string> arguments,

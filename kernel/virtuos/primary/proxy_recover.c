@@ -40,9 +40,14 @@
 #define VOS_MAX_CHANGES		512u
 #define VOS_MAX_CHANGE_BYTES	65536u
 
-/* How long after the connection what is missing may come, and how often to look. */
+/*
+ * How long after the connection what is missing may come. The supervisor says
+ * when it should be there; before that a route may exist that is not the
+ * right one. Without a supervisor it is tried after a while, then again.
+ */
 #define VOS_RECOVER_LIMIT	(20 * HZ)
-#define VOS_RECOVER_PAUSE	(HZ / 4)
+#define VOS_RECOVER_ALONE	(5 * HZ)
+#define VOS_RECOVER_PAUSE	(HZ / 2)
 
 /* A call that changed the socket, as it is to be made again. */
 struct vos_change {
@@ -635,7 +640,7 @@ void vos_proxy_recover(struct vos_connection *c)
 		vos_connection_hold(c);
 		vos_recover_target = c;
 		vos_recover_deadline = jiffies + VOS_RECOVER_LIMIT;
-		mod_delayed_work(system_wq, &vos_recover_work, VOS_RECOVER_PAUSE);
+		mod_delayed_work(system_wq, &vos_recover_work, VOS_RECOVER_ALONE);
 	}
 	mutex_unlock(&vos_recover_lock);
 }

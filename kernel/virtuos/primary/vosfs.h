@@ -192,7 +192,7 @@ int vosfs_error(struct vos_connection *c, s64 res);
 unsigned int vosfs_how(const struct fuse_req *req);
 /* Copies the arguments of a request, pages and all, one after the other; returns the bytes. */
 u32 vosfs_copy_in(void *to, struct fuse_req *req, u32 first);
-/* Copies @bytes of the reply's arguments from @first on; the rest of the pages is zeroed if asked for. */
+/* Copies @bytes of the reply's arguments from @first on; zeroes the rest of the pages if asked. */
 void vosfs_copy_out(struct fuse_req *req, u32 first, const void *from, u32 bytes);
 
 /* ----------------------------------------------------- vosfs_message.c */
