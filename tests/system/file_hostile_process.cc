@@ -19,7 +19,7 @@ using namespace vos::testing;
 
 namespace {
 
-constexpr int kRandomMisuses = 4'000;
+constexpr int kRandomMisuses = 1'500;
 constexpr char kSecret[] = "the victim's secret, never to be seen";
 
 long Virtuos(unsigned long op, unsigned long argument) {
