@@ -91,7 +91,10 @@ std::string XenArguments(const Options& options) {
       // With x2apic, interrupts of a passed-through device go to the wrong CPU under QEMU.
       // 512 grant frames: every session's pages are granted by the primary. Processor 1, and perhaps
       // 2, are the service domains'; init moves vCPUs of the primary beyond the first past them.
-      "com1=115200 console=com1 loglvl=info guest_loglvl=info iommu=verbose x2apic=0 "
+      // With lazy switching of vector registers, the default on AMD, processes of the primary lose theirs
+      // while domains come and go.
+      "spec-ctrl=eager-fpu com1=115200 console=com1 loglvl=info guest_loglvl=info iommu=verbose "
+      "x2apic=0 "
       "dom0_mem={0}M,max:{0}M dom0_max_vcpus={1} dom0_vcpus_pin=1 gnttab_max_frames=512 "
       "bootscrub=0",
       primary, options.cpus - ServiceCpus(options));
