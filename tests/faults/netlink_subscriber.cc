@@ -56,8 +56,10 @@ int main() {
   const uint32_t port = PortOf(bound);
   std::atomic<int> error = 0;
   Thread waiting([&] {
+    // Real changes may come first: the lease of a domain that has only just begun to serve.
     char buffer[4096];
-    error = recv(joined, buffer, sizeof(buffer), 0) < 0 ? errno : -1;
+    while (recv(joined, buffer, sizeof(buffer), 0) >= 0) continue;
+    error = errno;
   });
   WaitUntilAsleep(waiting.tid());
 
