@@ -10,11 +10,11 @@
 #include <linux/fs.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/fanotify.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -100,7 +100,7 @@ class Domain {
       pollfd fds[] = {
           {signals.descriptor(), POLLIN, 0},
           {devices_.get(), POLLIN, 0},
-          {errors_.get(), POLLPRI, 0},
+          {errors_.get(), POLLIN, 0},
           {orders_ ? orders_->descriptor() : -1, POLLIN, 0},
       };
       poll(fds, std::size(fds), Remaining());
@@ -245,9 +245,7 @@ class Domain {
     }
     if (!read_only) mkdir(kExport, 0755);
     phase_ = Phase::kServing;
-    errors_ = FileDescriptor(
-        open(("/sys/fs/ext4/" + device_ + "/errors_count").c_str(), O_RDONLY | O_CLOEXEC));
-    ReadErrors();
+    WatchErrors();
     pause_ = kFirstPause;
     restarts_ = 0;
     ReportServing();
@@ -256,22 +254,23 @@ class Domain {
 
   void ReportServing() {
     if (disk_->read_only) return Report("read-only", SizeText(*disk_) + ", a read-only disk");
-    struct statvfs statistics;
-    if (statvfs(kMountPoint, &statistics) == 0 && (statistics.f_flag & ST_RDONLY) != 0) {
-      return Report("read-only", SizeText(*disk_) + ", after an error of the disk or on it");
-    }
     Report("serving", SizeText(*disk_));
   }
 
-  // Reading it arms the notification.
-  void ReadErrors() {
-    char count[32];
-    if (pread(errors_.get(), count, sizeof(count), 0) < 0) errors_.Reset();
+  // ext4 writes nothing more after the first error (errors=remount-ro), which no flag of the mount shows.
+  void WatchErrors() {
+    errors_ = FileDescriptor(
+        fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY));
+    if (errors_.get() < 0 || fanotify_mark(errors_.get(), FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
+                                           FAN_FS_ERROR, AT_FDCWD, kMountPoint) != 0) {
+      Log("errors of the file system cannot be watched", std::strerror(errno));
+      errors_.Reset();
+    }
   }
 
   void OnErrors() {
-    ReadErrors();
-    ReportServing();
+    errors_.Reset();
+    Report("read-only", SizeText(*disk_) + ", after an error of the disk or on it");
   }
 
   void StartDaemon() {
