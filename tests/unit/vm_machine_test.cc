@@ -105,6 +105,23 @@ TEST(Machine, ThePrimaryLeavesMemoryForTheDomains) {
   EXPECT_THAT(CommandOf(options), HasSubstr("dom0_mem=1280M,max:1280M"));
 }
 
+TEST(Machine, WithoutXenThePrimarysKernelIsWhatBoots) {
+  Options options;
+  options.without_xen = true;
+  options.network_domain = NetworkDomain::kNone;
+  options.storage = StorageDisk::kNone;
+  options.cpus = 8;
+  options.linux_arguments = {"debug"};
+  const std::string command = CommandOf(options);
+  EXPECT_THAT(command, HasSubstr("-kernel\nkernel\n-append\nconsole=hvc0 "));
+  EXPECT_THAT(command, HasSubstr(" debug\n"));
+  EXPECT_THAT(command, HasSubstr("\n-smp\n8\n"));
+  EXPECT_THAT(command, HasSubstr("virtconsole"));
+  EXPECT_THAT(command, Not(HasSubstr("-initrd")));
+  EXPECT_THAT(command, Not(HasSubstr("dom0_")));
+  EXPECT_THAT(command, Not(HasSubstr("service_cpus")));
+}
+
 TEST(Machine, TheCallersWordsComeLast) {
   Options options;
   options.linux_arguments = {"virtuos.storage=none"};

@@ -103,6 +103,13 @@ TEST(VmRunOptions, Forward) {
   }
 }
 
+TEST(VmRunOptions, WithoutXenThereAreNoDomains) {
+  const Options options = Parsed({"--no-xen", "true"});
+  EXPECT_TRUE(options.without_xen);
+  EXPECT_EQ(options.network_domain, NetworkDomain::kNone);
+  EXPECT_EQ(options.storage, StorageDisk::kNone);
+}
+
 TEST(VmRunOptions, Mistakes) {
   EXPECT_THAT(Refused({}), HasSubstr("no FILE"));
   EXPECT_THAT(Refused({"--frobnicate", "true"}), HasSubstr("no such option: --frobnicate"));
@@ -125,7 +132,7 @@ TEST(VmRunOptions, EveryOptionIsInTheHelp) {
   EXPECT_TRUE(Parsed({"--help"}).help);
   for (const char* option : {"--packages", "--put", "--host", "--forward", "--disk", "--storage",
                              "--config", "--timeout", "--smp", "--mem", "--domain", "--no-domains",
-                             "--xen", "--linux", "--qemu", "--gdb", "--tty"}) {
+                             "--no-xen", "--xen", "--linux", "--qemu", "--gdb", "--tty"}) {
     EXPECT_THAT(kUsage, HasSubstr(std::string("\n  ") + option)) << option;
   }
 }

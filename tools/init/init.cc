@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The primary domain's first process under vm-run: brings Xen's toolstack and vosd up, runs one job
-// that vm-run sends, and tells vm-run everything over a virtio-serial port. See
+// The primary domain's first process under vm-run: brings Xen's toolstack and vosd up, unless there is
+// no Xen below it, runs one job that vm-run sends, and tells vm-run everything over a virtio-serial port. See
 // tools/vm/guest_protocol.h. It must not depend on anything that a job may break, so it is static
 // and holds no lock; whatever waits here has a limit.
 #include <dirent.h>
@@ -113,6 +113,8 @@ std::string KernelOption(std::string_view name) {
   return line.substr(value, line.find(' ', value) - value);
 }
 
+bool OnXen() { return ReadSmallFile("/sys/hypervisor/type") == "xen"; }
+
 struct Mount {
   const char* target;
   const char* type;
@@ -120,6 +122,8 @@ struct Mount {
   const char* data;
   bool required;
 };
+constexpr const char* kXenFiles = "/proc/xen";
+// /sys, which tells of Xen, before Xen's.
 constexpr Mount kMounts[] = {
     {"/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr, true},
     {"/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr, true},
@@ -128,13 +132,14 @@ constexpr Mount kMounts[] = {
     {"/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777", true},
     {"/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755", true},
     {"/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777", true},
-    {"/proc/xen", "xenfs", 0, nullptr, true},
+    {kXenFiles, "xenfs", 0, nullptr, true},
     {"/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr, false},
     {"/sys/kernel/debug", "debugfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr, false},
 };
 
 void PrepareSystem() {
   for (const Mount& entry : kMounts) {
+    if (entry.target == kXenFiles && !OnXen()) continue;
     mkdir(entry.target, 0755);
     // EBUSY: the kernel has mounted it already.
     if (mount(entry.type, entry.target, entry.type, entry.flags, entry.data) != 0 &&
@@ -677,10 +682,12 @@ void Init::SendOutputDirectory() {
 
 void Init::Run() {
   Send(FrameType::kBooted, "");
-  StartToolstack();
-  LeaveProcessorsToDomains();
-  StartDomains();
-  CheckStorage();
+  if (OnXen()) {
+    StartToolstack();
+    LeaveProcessorsToDomains();
+    StartDomains();
+    CheckStorage();
+  }
   ServeUntil([this] { return job_complete_; }, Clock::now() + kToolstackLimit);
   if (!job_complete_ || job_command_.empty()) Fail("vm-run sent no job");
   Send(FrameType::kReady, "");

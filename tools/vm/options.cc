@@ -39,6 +39,8 @@ in the directory $OUT comes back to build/vm/last/out. stdout and stderr carry i
   --mem SIZE            memory of the machine, such as 3G or 2048M (default 3G)
   --domain pv|pvh       network domain with the NIC passed through (pv, default), or without NIC (pvh)
   --no-domains          start no service domain and wait for none
+  --no-xen              boot the primary's kernel by itself, on all processors and memory, to compare with;
+                        no service domain and no disk for one
   --xen ARG             add to Xen's command line
   --linux ARG           add to the primary kernel's command line
   --qemu ARG            add to QEMU's command line, one word each
@@ -104,6 +106,7 @@ std::expected<Options, std::string> ParseOptions(int argc, char** argv) {
     kMem,
     kDomain,
     kNoDomains,
+    kNoXen,
     kXen,
     kLinux,
     kQemu,
@@ -124,6 +127,7 @@ std::expected<Options, std::string> ParseOptions(int argc, char** argv) {
       {"mem", required_argument, nullptr, kMem},
       {"domain", required_argument, nullptr, kDomain},
       {"no-domains", no_argument, nullptr, kNoDomains},
+      {"no-xen", no_argument, nullptr, kNoXen},
       {"xen", required_argument, nullptr, kXen},
       {"linux", required_argument, nullptr, kLinux},
       {"qemu", required_argument, nullptr, kQemu},
@@ -199,6 +203,11 @@ std::expected<Options, std::string> ParseOptions(int argc, char** argv) {
         break;
       case kNoDomains:
         options.network_domain = NetworkDomain::kNone;
+        break;
+      case kNoXen:
+        options.without_xen = true;
+        options.network_domain = NetworkDomain::kNone;
+        options.storage = StorageDisk::kNone;
         break;
       case kXen:
         options.xen.emplace_back(optarg);

@@ -49,6 +49,7 @@ struct Options {
   std::vector<std::string> linux_arguments;
   std::vector<std::string> qemu;
   NetworkDomain network_domain = NetworkDomain::kPv;
+  bool without_xen = false;
   bool gdb = false;
   bool tty = false;
   bool help = false;
