@@ -337,12 +337,7 @@ TEST_F(ShimLane, AForkedChildHasNoSession) {
 pid_t child_of_handler;
 
 TEST_F(ShimLane, AChildForkedByAHandlerThatInterruptedACall) {
-  static const int registered = pthread_atfork(
-      [] {
-        if (state != nullptr) BeforeFork();
-      },
-      AfterForkInParent, AfterForkInChild);
-  ASSERT_EQ(registered, 0);
+  ASSERT_EQ(RegisterForkHandlers(), 0);
   session_.Earn();
   Echo();
   InterruptNextWait([](int) { child_of_handler = fork(); });
