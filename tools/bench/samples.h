@@ -52,26 +52,6 @@ inline void Print(const char* bench, const char* variant, std::vector<double> sa
 
 inline constexpr int kWarmUp = 200;
 
-// Times `count` rounds, each by itself, after `warm_up` that do not count, and prints the result.
-template <typename Round>
-void MeasureAfter(int warm_up, const char* bench, const char* variant, int count, Round round) {
-  const Clock clock;
-  std::vector<double> samples;
-  samples.reserve(count);
-  for (int i = 0; i < warm_up; i++) round();
-  for (int i = 0; i < count; i++) {
-    const std::uint64_t start = Clock::Now();
-    round();
-    samples.push_back(clock.Since(start));
-  }
-  Print(bench, variant, std::move(samples));
-}
-
-template <typename Round>
-void Measure(const char* bench, const char* variant, int count, Round round) {
-  MeasureAfter(kWarmUp, bench, variant, count, round);
-}
-
 }  // namespace vos::bench
 
 #endif  // VIRTUOS_TOOLS_BENCH_SAMPLES_H_
