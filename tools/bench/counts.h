@@ -70,36 +70,38 @@ template <typename Round>
 void MeasureCounted(int warm_up, const char* bench, const char* variant, int count, Round round) {
   const Counters counters;
   const Clock clock;
-  std::vector<double> samples;
-  samples.reserve(count);
   for (int i = 0; i < warm_up; i++) round();
   const auto shim_before = counters.Shim();
   const auto traps = [&] {
     const auto now = counters.Shim();
     return now ? OwnCalls(*now) + LeftCalls(*now) : 0;
   };
+  std::vector<std::uint64_t> cycles;
+  cycles.reserve(count);
   std::uint64_t calls = 0, calm_traps = 0, late_calls = 0, late_traps = 0;
   const Reading before = counters.Read();
   std::uint64_t end = Clock::Now();
   for (int done = 0; done < count;) {
     const int batch = std::min(kBatch, count - done);
     const std::uint64_t traps_before = traps();
-    double longest = 0;
+    std::uint64_t longest = 0;
     for (int i = 0; i < batch; i++) {
-      const double pause = clock.Since(end);
-      const std::uint64_t start = Clock::Now();
+      // Reading the counter twice a round is all that is done beside it.
+      const std::uint64_t start = Clock::Now(), pause = start - end;
       round();
-      samples.push_back(clock.Since(start));
       end = Clock::Now();
-      longest = std::max({longest, pause, samples.back()});
+      cycles.push_back(end - start);
+      longest = std::max({longest, pause, end - start});
     }
-    const bool late = longest > kLate;
+    const bool late = clock.Nanoseconds(longest) > kLate;
     (late ? late_calls : calls) += batch;
     (late ? late_traps : calm_traps) += traps() - traps_before;
     done += batch;
   }
   const Reading after = counters.Read();
   const auto shim_after = counters.Shim();
+  std::vector<double> samples;
+  for (const std::uint64_t one : cycles) samples.push_back(clock.Nanoseconds(one));
   Print(bench, variant, std::move(samples));
   PrintCost(bench, variant, before, after, count);
   if (shim_after) {

@@ -38,15 +38,15 @@
 namespace vos::bench {
 namespace {
 
-constexpr int kCalls = 2'000;
+constexpr int kCalls = 4'000;
 constexpr int kLargeCalls = 60;
-constexpr int kSyncs = 100;
+constexpr int kSyncs = 150;
 constexpr int kNames = 300;
 constexpr int kFewWarmUp = 10;
 constexpr int kTracedRounds = 10;
 constexpr std::size_t kMebibyte = 1024 * 1024;
 constexpr std::size_t kCachedBytes = 8 * kMebibyte;
-constexpr int kSequentialCalls = 48;
+constexpr int kSequentialCalls = 150;
 constexpr std::size_t kDirectAlignment = 4096;
 constexpr mode_t kMode = 0600;
 

@@ -106,7 +106,9 @@ std::string LinuxArguments(const Options& options) {
   // An emulated processor may stand still for longer than the watchdog of the clock allows.
   std::string arguments = "console=hvc0 root=/dev/vda rw init=/usr/lib/virtuos/init tsc=nowatchdog";
   // Until the console is there, a panic shows on the serial port, which is Xen's where there is one.
-  if (options.without_xen) arguments += " earlyprintk=serial,ttyS0,115200";
+  // QEMU emulates no waiting for a write to memory: a processor that idles by mwait, and is woken by that, would sleep
+  // until its next timer.
+  if (options.without_xen) arguments += " earlyprintk=serial,ttyS0,115200 idle=halt";
   switch (options.network_domain) {
     case NetworkDomain::kPv:
       break;
