@@ -73,19 +73,6 @@ class ShimFile : public testing::Test {
     return all;
   }
 
-  // Every call sleeps for its completion; handler runs at the first.
-  void InterruptNextWait(void (*handler)(int)) {
-    signal(SIGUSR1, handler);
-    session_.header().spin_cycles = 0;
-    session_.Stall();
-    session_.on_wait = [this] {
-      session_.on_wait = [] { return 0L; };
-      raise(SIGUSR1);
-      session_.Resume();
-      return static_cast<long>(-EINTR);
-    };
-  }
-
   static inline ShimFile* current_ = nullptr;
   SimulatedSession session_{Domain::kStorage};
   int file_ = -1;
@@ -438,7 +425,7 @@ TEST_F(ShimFile, OtherDescriptorsAreNotTouched) {
 TEST_F(ShimFile, AHandlerThatInterruptsACallTraps) {
   session_.Earn();
   ASSERT_EQ(Pwrite(file_, "a", 1, 0), 1);
-  InterruptNextWait([](int) {
+  session_.InterruptNextWait([](int) {
     EXPECT_EQ(Pwrite(current_->file_, "h", 1, 1), 1);
     EXPECT_EQ(Fsync(current_->file_), 0);
   });
@@ -553,7 +540,7 @@ TEST_F(ShimFile, AChildForkedByAHandlerThatInterruptedACall) {
   ASSERT_EQ(RegisterForkHandlers(), 0);
   session_.Earn();
   ASSERT_EQ(Pwrite(file_, "abc", 3, 0), 3);
-  InterruptNextWait([](int) { child_of_handler = fork(); });
+  session_.InterruptNextWait([](int) { child_of_handler = fork(); });
   char got[3];
   const ssize_t result = Pread(file_, got, 3, 0);
   // The child's goes on as the interrupted system call would.
@@ -714,7 +701,7 @@ TEST_F(ShimFile, AHandlerUsesTheLaneOfTheOtherDomain) {
   session_.Earn();
   ASSERT_EQ(Write(pair[0], "x", 1), 1);
   ASSERT_EQ(Pwrite(file_, "abc", 3, 0), 3);
-  InterruptNextWait([](int) { EXPECT_EQ(Write(pair[0], "h", 1), 1); });
+  session_.InterruptNextWait([](int) { EXPECT_EQ(Write(pair[0], "h", 1), 1); });
   EXPECT_EQ(Pwrite(file_, "o", 1, 2), 1);
   EXPECT_EQ(session_.traps, 0);
   EXPECT_EQ(session_.counters().trap_busy, 0u);

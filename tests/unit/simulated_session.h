@@ -107,6 +107,19 @@ class SimulatedSession {
     serve_in_wait_ = true;
   }
 
+  // Every call sleeps for its completion; handler runs at the first.
+  void InterruptNextWait(void (*handler)(int)) {
+    signal(SIGUSR1, handler);
+    header().spin_cycles = 0;
+    Stall();
+    on_wait = [this] {
+      on_wait = [] { return 0L; };
+      raise(SIGUSR1);
+      Resume();
+      return static_cast<long>(-EINTR);
+    };
+  }
+
   vos_session_header& header() { return const_cast<vos_session_header&>(*HeaderOf(base_)); }
   std::byte* base() { return base_; }
 
