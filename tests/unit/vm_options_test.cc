@@ -41,7 +41,7 @@ TEST(VmRunOptions, Defaults) {
   const Options options = Parsed({"true"});
   EXPECT_EQ(options.cpus, 2u);
   EXPECT_EQ(options.memory_mib, 3072u);
-  EXPECT_EQ(options.config, "release");
+  EXPECT_EQ(options.config, "test");
   EXPECT_EQ(options.timeout, std::chrono::seconds(600));
   EXPECT_EQ(options.network_domain, NetworkDomain::kPv);
   EXPECT_EQ(options.storage, StorageDisk::kFresh);
@@ -110,7 +110,7 @@ TEST(VmRunOptions, Mistakes) {
     EXPECT_THAT(Refused({"--smp", number, "true"}), HasSubstr("--smp")) << number;
   }
   EXPECT_THAT(Refused({"--timeout", "0", "true"}), HasSubstr("--timeout"));
-  EXPECT_THAT(Refused({"--config", "fast", "true"}), HasSubstr("release or debug"));
+  EXPECT_THAT(Refused({"--config", "fast", "true"}), HasSubstr("test, release or debug"));
   EXPECT_THAT(Refused({"--domain", "hvm", "true"}), HasSubstr("pv or pvh"));
   EXPECT_THAT(Refused({"--packages", "a;b", "true"}), HasSubstr("--packages"));
 }

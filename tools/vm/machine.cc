@@ -146,7 +146,8 @@ std::expected<BootFiles, std::string> FindBootFiles(const fs::path& checkout,
                                                     const Options& options, fs::path root_image,
                                                     fs::path storage_image) {
   const fs::path build = checkout / "build";
-  const std::string variant = options.config == "release" ? "" : "-" + options.config;
+  // A release differs in the service domains alone.
+  const std::string variant = options.config == "debug" ? "-debug" : "";
   BootFiles files{build / ("xen" + variant) / "xen",
                   build / ("linux-primary" + variant) / "arch/x86/boot/bzImage",
                   std::move(root_image), std::move(storage_image)};

@@ -32,7 +32,7 @@ in the directory $OUT comes back to build/vm/last/out. stdout and stderr carry i
                         shut down after FILE. Default: a prepared, empty one whose contents are dropped
   --storage blank       one that is not prepared, dropped too
   --storage none        no disk for the storage domain
-  --config NAME         kernels to boot: release (default) or debug
+  --config NAME         kernels to boot: test (default), release or debug
   --timeout SECONDS     end FILE after this time (default 600; none with --tty or --gdb)
   --smp N               processors of the machine (default 2): the second is the service domains', of four
                         and more the storage domain has the third; the others are the primary's
@@ -172,8 +172,8 @@ std::expected<Options, std::string> ParseOptions(int argc, char** argv) {
         break;
       case kConfig:
         options.config = optarg;
-        if (options.config != "release" && options.config != "debug") {
-          return bad("--config", "release or debug");
+        if (options.config != "test" && options.config != "release" && options.config != "debug") {
+          return bad("--config", "test, release or debug");
         }
         break;
       case kTimeout: {

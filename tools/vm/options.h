@@ -41,7 +41,7 @@ struct Options {
   std::vector<std::filesystem::path> disks;
   StorageDisk storage = StorageDisk::kFresh;
   std::filesystem::path storage_image;  // kImage only
-  std::string config = "release";
+  std::string config = "test";
   std::optional<std::chrono::seconds> timeout;  // of the job alone, not of the boot
   unsigned cpus = 2;
   std::uint64_t memory_mib = 3072;
