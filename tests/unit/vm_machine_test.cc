@@ -76,6 +76,16 @@ TEST(Machine, TheStorageDomainLeavesThePrimarysDisksAlone) {
   EXPECT_THAT(command, HasSubstr("virtuos.storage.disk=0000:00:11.0"));
 }
 
+TEST(Machine, TheIommuIsThatOfTheProcessor) {
+  Options options;
+  EXPECT_THAT(CommandOf(options), HasSubstr("amd-iommu"));
+  options.iommu = EmulatedIommu::kIntel;
+  const std::string command = CommandOf(options);
+  EXPECT_THAT(command, HasSubstr("intel-iommu"));
+  EXPECT_THAT(command, HasSubstr("vendor=GenuineIntel"));
+  EXPECT_THAT(command, Not(HasSubstr("amd-iommu")));
+}
+
 TEST(Machine, ProcessorsOfTheDomains) {
   const struct {
     unsigned cpus;

@@ -111,6 +111,7 @@ TEST(VmRunOptions, Mistakes) {
   }
   EXPECT_THAT(Refused({"--timeout", "0", "true"}), HasSubstr("--timeout"));
   EXPECT_THAT(Refused({"--config", "fast", "true"}), HasSubstr("test, release or debug"));
+  EXPECT_THAT(Refused({"--iommu", "arm", "true"}), HasSubstr("amd or intel"));
   EXPECT_THAT(Refused({"--domain", "hvm", "true"}), HasSubstr("pv or pvh"));
   EXPECT_THAT(Refused({"--packages", "a;b", "true"}), HasSubstr("--packages"));
 }

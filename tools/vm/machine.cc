@@ -184,6 +184,8 @@ std::expected<Program, std::string> MakeMachine(const Options& options, const Bo
                                                 int guest) {
   const auto accelerator = ChooseAccelerator();
   if (!accelerator) return std::unexpected(accelerator.error());
+  const bool intel = accelerator->kvm ? accelerator->vendor == CpuVendor::kIntel
+                                      : options.iommu == EmulatedIommu::kIntel;
 
   // Names without spaces and commas, which QEMU's option syntax would trip over.
   std::error_code error;
@@ -214,10 +216,11 @@ std::expected<Program, std::string> MakeMachine(const Options& options, const Bo
     add({"-machine", "q35,kernel-irqchip=split", "-accel", "kvm", "-cpu", "host"});
   } else {
     // QEMU emulates `rep movsb` byte by byte; without these bits nobody prefers it.
-    add({"-machine", "q35", "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", "max,-erms,-fsrm"});
+    add({"-machine", "q35", "-accel", "tcg,thread=multi,tb-size=1024", "-cpu",
+         // Xen believes in VT-d only beside a processor of Intel's; VMX is not emulated, nor SVM there.
+         intel ? "max,-erms,-fsrm,vendor=GenuineIntel,-svm" : "max,-erms,-fsrm"});
   }
-  add({"-device", accelerator->vendor == CpuVendor::kAmd ? "amd-iommu,intremap=on"
-                                                         : "intel-iommu,intremap=on,aw-bits=48"});
+  add({"-device", intel ? "intel-iommu,intremap=on,aw-bits=48" : "amd-iommu,intremap=on"});
   add({"-chardev", std::format("file,id=serial,path={}", kSerialLog), "-serial", "chardev:serial"});
   add({"-kernel", "xen", "-append", XenArguments(options)});
   add({"-initrd", "kernel " + EscapeCommas(LinuxArguments(options))});

@@ -38,6 +38,7 @@ in the directory $OUT comes back to build/vm/last/out. stdout and stderr carry i
                         and more the storage domain has the third; the others are the primary's
   --mem SIZE            memory of the machine, such as 3G or 2048M (default 3G)
   --domain pv|pvh       network domain with the NIC passed through (pv, default), or without NIC (pvh)
+  --iommu amd|intel     of an emulated machine (default amd, which boots faster; intel reports faults)
   --no-domains          start no service domain and wait for none
   --xen ARG             add to Xen's command line
   --linux ARG           add to the primary kernel's command line
@@ -103,6 +104,7 @@ std::expected<Options, std::string> ParseOptions(int argc, char** argv) {
     kSmp,
     kMem,
     kDomain,
+    kIommu,
     kNoDomains,
     kXen,
     kLinux,
@@ -123,6 +125,7 @@ std::expected<Options, std::string> ParseOptions(int argc, char** argv) {
       {"smp", required_argument, nullptr, kSmp},
       {"mem", required_argument, nullptr, kMem},
       {"domain", required_argument, nullptr, kDomain},
+      {"iommu", required_argument, nullptr, kIommu},
       {"no-domains", no_argument, nullptr, kNoDomains},
       {"xen", required_argument, nullptr, kXen},
       {"linux", required_argument, nullptr, kLinux},
@@ -187,6 +190,13 @@ std::expected<Options, std::string> ParseOptions(int argc, char** argv) {
         break;
       case kMem:
         if (!ParseMemory(optarg, options.memory_mib)) return bad("--mem", "at least 1536M");
+        break;
+      case kIommu:
+        if (std::string_view(optarg) == "intel") {
+          options.iommu = EmulatedIommu::kIntel;
+        } else if (std::string_view(optarg) != "amd") {
+          return bad("--iommu", "amd or intel");
+        }
         break;
       case kDomain:
         if (std::string_view(optarg) == "pv") {

@@ -13,6 +13,9 @@
 namespace vos::vm {
 
 // How the network domain is created.
+// Whose IOMMU an emulated processor has. With KVM it is that of the machine's own processor.
+enum class EmulatedIommu { kAmd, kIntel };
+
 enum class NetworkDomain {
   kPv,    // with the NIC passed through
   kPvh,   // without a NIC: loopback only
@@ -49,6 +52,7 @@ struct Options {
   std::vector<std::string> linux_arguments;
   std::vector<std::string> qemu;
   NetworkDomain network_domain = NetworkDomain::kPv;
+  EmulatedIommu iommu = EmulatedIommu::kAmd;
   bool gdb = false;
   bool tty = false;
   bool help = false;
