@@ -156,7 +156,9 @@ void vos_operation_complete(struct vos_operation *op)
 
 	if (vos_fault_lies(op))
 		return;
+	vos_fault_point(op->service, VOS_FAULT_BEFORE_COMPLETION, op->request.op);
 	vos_lane_complete(&lane->completion[op->entry], &op->completion, op->request.turn);
+	vos_fault_point(op->service, VOS_FAULT_AFTER_COMPLETION, op->request.op);
 	/* Workers complete entries of a lane beside its poller. */
 	spin_lock_irqsave(&lane->complete_lock, flags);
 	wake = vos_lane_wants_wake(lane->control, &lane->arm_seen);
@@ -169,6 +171,7 @@ void vos_operation_execute(struct vos_operation *op)
 {
 	const struct vos_operation_type *type = &vos_operation_types[op->request.op];
 
+	vos_fault_point(op->service, VOS_FAULT_BEFORE_EXECUTE, op->request.op);
 	if (op->object) {
 		const struct cred *saved = override_creds(op->object->cred);
 
@@ -179,6 +182,7 @@ void vos_operation_execute(struct vos_operation *op)
 	}
 	if (op->deferred)
 		return;
+	vos_fault_point(op->service, VOS_FAULT_AFTER_EXECUTE, op->request.op);
 	if (op->object)
 		vos_service_object_put(op->object);
 	vos_operation_complete(op);
