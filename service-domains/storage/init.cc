@@ -336,7 +336,6 @@ class Domain {
   }
 
   // Orders of a test, in data/storage/fault; what came of one is in data/storage/fault-done.
-  //   kill-daemon            as a bug of it would
   //   forget-cache           what the domain has cached of the disk
   //   fail WHAT FILE         where the data of that file of the export are on the disk
   //   fail WHAT FIRST COUNT  there, in sectors of 512 bytes
@@ -357,7 +356,6 @@ class Domain {
     std::istringstream words(order);
     std::string word;
     words >> word;
-    if (word == "kill-daemon") return child_ > 0 ? Done(kill(child_, SIGKILL)) : Refuse(ESRCH);
     if (word == "forget-cache") {
       sync();
       service::SetKernelParameter("/proc/sys/vm/drop_caches", "3");
