@@ -62,7 +62,7 @@ std::optional<std::uint64_t> NumberOf(const Record& record) {
 // One program: a thread that makes calls until it is to end.
 class Program {
  public:
-  Program() : answered_(NowNs()) {}
+  Program() = default;
   virtual ~Program() = default;
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -99,7 +99,7 @@ class Program {
 
   void Answered() {
     const SinceBootNs now = NowNs();
-    if (now - answered_ > kNoted && report_.silences.size() < kMaxNoted) {
+    if (answered_ != 0 && now - answered_ > kNoted && report_.silences.size() < kMaxNoted) {
       report_.silences.push_back({answered_, now});
     }
     answered_ = now;
@@ -113,7 +113,7 @@ class Program {
 
  private:
   std::atomic<bool> stop_ = false;
-  std::atomic<SinceBootNs> answered_;
+  std::atomic<SinceBootNs> answered_ = 0;  // 0: never
   WorkloadReport report_;
   std::thread thread_;
 };
@@ -310,6 +310,9 @@ class Ledger : public FileProgram {
       if (file && WriteNext(file.get())) {
         ++acknowledged_;
         Answered();
+      } else {
+        // A file that was open and is not on the disk any more fails for good.
+        file.Reset();
       }
       Pause();
     }
