@@ -107,7 +107,7 @@ struct vosfs {
 	u32 closed_count;
 };
 
-/* An inode that is open, or has data to lose; all of it under fs->lock. */
+/* An inode that is open, or has changes to lose; all of it under fs->lock. */
 struct vosfs_node {
 	struct hlist_node hash;
 	struct list_head closed;	/* on fs->closed, if it is not open */
@@ -123,7 +123,7 @@ struct vosfs_node {
 	bool shared;			/* a file was lent: what counts is this: */
 	u64 lane_written;		/* the domain's counts, of files closed since */
 	u64 lane_synced;
-	errseq_t error;			/* data was lost */
+	errseq_t error;			/* changes were lost */
 };
 
 /*
@@ -216,6 +216,9 @@ int vosfs_file_opened(struct vosfs_file *file, u64 nodeid);
 void vosfs_file_put(struct vosfs_file *file);
 /* It could not be opened, or is closed; @tell: the service may know it. */
 void vosfs_file_discard(struct vosfs_file *file, bool tell);
+/* Under fs->lock: what is known of an inode, or NULL; and a new one, of *fresh. */
+struct vosfs_node *vosfs_node_find(struct vosfs *fs, u64 nodeid);
+struct vosfs_node *vosfs_node_add(struct vosfs *fs, u64 nodeid, struct vosfs_node **fresh);
 /* The file of an id, alive as long as what names it, or NULL. */
 struct vosfs_file *vosfs_file_find(struct vosfs *fs, u64 id);
 /* A system call reads or writes it: it may be lent again now. May sleep. */
@@ -247,11 +250,15 @@ int vosfs_await(struct vosfs *fs, const struct fuse_req *req, unsigned long begi
 bool vosfs_repeatable(const struct fuse_req *req);
 /* A write without O_SYNC or O_DSYNC was acknowledged over that connection. */
 void vosfs_file_wrote(struct vosfs_file *file, struct vos_connection *c);
+/* So was a change of an inode's attributes, or of the names in a directory. May sleep. */
+void vosfs_changed(struct vosfs *fs, u64 nodeid, struct vos_connection *c);
 /* How many there have been: what a sync that begins now is good for. */
 u64 vosfs_writes(struct vosfs *fs);
 /* A sync that began at that count succeeded, of the inode, of everything. */
 void vosfs_file_synced(struct vosfs_file *file, u64 before);
 void vosfs_all_synced(struct vosfs *fs, u64 before);
+/* The same of a directory. -EIO, once, if names in it have been lost. */
+int vosfs_directory_synced(struct vosfs *fs, u64 nodeid, u64 before);
 /* -EIO, once, if data of its inode has been lost since it was opened or last asked. */
 int vosfs_file_report(struct vosfs_file *file);
 /* Under fs->lock: an inode is opened; a file of it, off the list already, was closed. */

@@ -36,7 +36,7 @@
 
 /* ------------------------------------------------------------- lifetime */
 
-static struct vosfs_node *vosfs_node_find(struct vosfs *fs, u64 nodeid)
+struct vosfs_node *vosfs_node_find(struct vosfs *fs, u64 nodeid)
 {
 	struct vosfs_node *node;
 
@@ -46,6 +46,19 @@ static struct vosfs_node *vosfs_node_find(struct vosfs *fs, u64 nodeid)
 			return node;
 	}
 	return NULL;
+}
+
+struct vosfs_node *vosfs_node_add(struct vosfs *fs, u64 nodeid, struct vosfs_node **fresh)
+{
+	struct vosfs_node *node = *fresh;
+
+	lockdep_assert_held(&fs->lock);
+	*fresh = NULL;
+	node->nodeid = nodeid;
+	INIT_LIST_HEAD(&node->closed);
+	INIT_LIST_HEAD(&node->files);
+	hash_add(fs->nodes, &node->hash, nodeid);
+	return node;
 }
 
 /* Files are always ready. */
@@ -105,16 +118,10 @@ int vosfs_file_opened(struct vosfs_file *file, u64 nodeid)
 		goto unlock;
 	}
 	node = vosfs_node_find(fs, nodeid);
-	if (node) {
+	if (node)
 		vosfs_node_opened(fs, node);
-	} else {
-		node = fresh;
-		fresh = NULL;
-		node->nodeid = nodeid;
-		INIT_LIST_HEAD(&node->closed);
-		INIT_LIST_HEAD(&node->files);
-		hash_add(fs->nodes, &node->hash, nodeid);
-	}
+	else
+		node = vosfs_node_add(fs, nodeid, &fresh);
 	file->node = node;
 	file->error_seen = errseq_sample(&node->error);
 	list_add(&file->node_entry, &node->files);

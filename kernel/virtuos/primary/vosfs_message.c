@@ -352,6 +352,45 @@ static int vosfs_exchange(struct vosfs *fs, struct vos_connection *c, struct fus
 	return err;
 }
 
+/*
+ * It has been done: what may be lost again, and what cannot be any more. 0, or
+ * what a sync has to tell.
+ */
+static int vosfs_done(struct vosfs *fs, struct vos_connection *c, struct fuse_req *req, u64 writes)
+{
+	u64 nodeid = req->in.h.nodeid;
+
+	switch (req->in.h.opcode) {
+	case FUSE_RENAME:
+	case FUSE_RENAME2:
+		vosfs_changed(fs, *(const u64 *)req->args->in_args[0].value, c);
+		fallthrough;
+	case FUSE_CREATE:
+	case FUSE_MKNOD:
+	case FUSE_MKDIR:
+	case FUSE_SYMLINK:
+	case FUSE_LINK:
+	case FUSE_UNLINK:
+	case FUSE_RMDIR:
+	case FUSE_SETATTR:
+	case FUSE_SETXATTR:
+	case FUSE_REMOVEXATTR:
+		vosfs_changed(fs, nodeid, c);
+		return 0;
+	case FUSE_FSYNCDIR:
+		return vosfs_directory_synced(fs, nodeid, writes);
+	case FUSE_SYNCFS:
+		vosfs_all_synced(fs, writes);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* The first member of what renames, of either kind, is where to. */
+static_assert(!offsetof(struct fuse_rename_in, newdir));
+static_assert(!offsetof(struct fuse_rename2_in, newdir));
+
 int vosfs_message(struct vosfs *fs, struct fuse_req *req)
 {
 	struct vos_connection *c = vosfs_connection(fs);
@@ -374,8 +413,8 @@ int vosfs_message(struct vosfs *fs, struct fuse_req *req)
 		err = vosfs_opened(req, file);
 	if (file && err)
 		vosfs_file_discard(file, !refused);
-	if (!err && req->in.h.opcode == FUSE_SYNCFS)
-		vosfs_all_synced(fs, writes);
+	if (!err)
+		err = vosfs_done(fs, c, req, writes);
 out:
 	vos_connection_put(c);
 	/* The error of a disk that is gone. */

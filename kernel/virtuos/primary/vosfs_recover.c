@@ -25,6 +25,11 @@
  * VOSFS_MAX_CLOSED goes. A file that has something to tell is not lent, so
  * that its fsync comes here.
  *
+ * Names are lost as well: a directory in which some were made or removed counts
+ * as written, and whoever syncs it next is told. It has no open files here, so
+ * it is told once, whoever asks. A sync of a file may have taken the names of
+ * it to the disk; nobody promises that, so it does not count.
+ *
  * Locks: fs->lock, then object->arm_lock and the connection's object_lock.
  * Nothing here waits for a request but vosfs_drop_pages(), which comes last.
  */
@@ -134,21 +139,30 @@ static bool vosfs_node_keep(struct vosfs *fs, struct vosfs_node *node)
 	return vosfs_node_unsynced(fs, node) || (node->error && !errseq_sample(&node->error));
 }
 
+static void vosfs_node_forget(struct vosfs *fs, struct vosfs_node *node)
+{
+	vosfs_node_opened(fs, node);
+	hash_del(&node->hash);
+	kfree(node);
+}
+
+static void vosfs_node_remember(struct vosfs *fs, struct vosfs_node *node)
+{
+	list_add_tail(&node->closed, &fs->closed);
+	if (++fs->closed_count > VOSFS_MAX_CLOSED)
+		vosfs_node_forget(fs, list_first_entry(&fs->closed, struct vosfs_node, closed));
+}
+
 void vosfs_node_closed(struct vosfs *fs, struct vosfs_node *node, const struct vosfs_file *last)
 {
 	lockdep_assert_held(&fs->lock);
 	vosfs_node_add_counts(node, last);
 	if (!list_empty(&node->files))
 		return;
-	if (vosfs_node_keep(fs, node)) {
-		list_add_tail(&node->closed, &fs->closed);
-		if (++fs->closed_count <= VOSFS_MAX_CLOSED)
-			return;
-		node = list_first_entry(&fs->closed, struct vosfs_node, closed);
-		vosfs_node_opened(fs, node);
-	}
-	hash_del(&node->hash);
-	kfree(node);
+	if (vosfs_node_keep(fs, node))
+		vosfs_node_remember(fs, node);
+	else
+		vosfs_node_forget(fs, node);
 }
 
 void vosfs_node_opened(struct vosfs *fs, struct vosfs_node *node)
@@ -194,7 +208,7 @@ static void vosfs_mark_lost(struct vosfs *fs)
 		node->lane_synced = 0;
 	}
 	if (lost)
-		pr_notice("data of %u files had not been synced\n", lost);
+		pr_notice("changes of %u files had not been synced\n", lost);
 unlock:
 	spin_unlock(&fs->lock);
 }
@@ -210,6 +224,28 @@ void vosfs_file_wrote(struct vosfs_file *file, struct vos_connection *c)
 	else
 		file->node->written = ++fs->writes;
 	spin_unlock(&fs->lock);
+}
+
+void vosfs_changed(struct vosfs *fs, u64 nodeid, struct vos_connection *c)
+{
+	/* It is done: there is nobody to say no to any more. */
+	struct vosfs_node *fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+	struct vosfs_node *node;
+
+	spin_lock(&fs->lock);
+	node = vosfs_node_find(fs, nodeid);
+	if (!node) {
+		node = vosfs_node_add(fs, nodeid, &fresh);
+		vosfs_node_remember(fs, node);
+	} else if (!list_empty(&node->closed)) {
+		list_move_tail(&node->closed, &fs->closed);
+	}
+	if (fs->lost || vosfs_locked_connection(fs) != c)
+		errseq_set(&node->error, -EIO);
+	else
+		node->written = ++fs->writes;
+	spin_unlock(&fs->lock);
+	kfree(fresh);
 }
 
 u64 vosfs_writes(struct vosfs *fs)
@@ -241,14 +277,32 @@ void vosfs_all_synced(struct vosfs *fs, u64 before)
 		goto unlock;
 	fs->synced = max(fs->synced, before);
 	list_for_each_entry_safe(node, next, &fs->closed, closed) {
-		if (vosfs_node_keep(fs, node))
-			continue;
-		vosfs_node_opened(fs, node);
-		hash_del(&node->hash);
-		kfree(node);
+		if (!vosfs_node_keep(fs, node))
+			vosfs_node_forget(fs, node);
 	}
 unlock:
 	spin_unlock(&fs->lock);
+}
+
+int vosfs_directory_synced(struct vosfs *fs, u64 nodeid, u64 before)
+{
+	struct vosfs_node *node;
+	int err = 0;
+
+	spin_lock(&fs->lock);
+	node = vosfs_node_find(fs, nodeid);
+	if (node) {
+		/* Of now, if somebody has seen it; else of before it. */
+		errseq_t seen = errseq_sample(&node->error);
+
+		err = errseq_check_and_advance(&node->error, &seen);
+		if (!fs->lost)
+			node->synced = max(node->synced, before);
+		if (list_empty(&node->files) && !vosfs_node_keep(fs, node))
+			vosfs_node_forget(fs, node);
+	}
+	spin_unlock(&fs->lock);
+	return err;
 }
 
 int vosfs_file_report(struct vosfs_file *file)
