@@ -189,6 +189,9 @@ TEST(Status, WithoutTheKernelOrVosd) {
   EXPECT_EQ(only_vosd.attached, "unknown");
   EXPECT_THAT(StatusTable(only_vosd), HasSubstr("vosd does not run\n"));
   EXPECT_EQ(only_vosd.supervisor, 0);
+  Status explained = only_vosd;
+  explained.supervisor_reason = "xenstored has ended";
+  EXPECT_THAT(StatusTable(explained), HasSubstr("vosd does not run: xenstored has ended\n"));
   const Status only_kernel =
       MakeStatus(std::nullopt, false, *ParseKernelState(kKernelState), milliseconds(75'500));
   EXPECT_EQ(only_kernel.domains[0].state, "connected");

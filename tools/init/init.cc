@@ -65,6 +65,9 @@ constexpr seconds kShutdownLimit{30};
 constexpr seconds kStopGrace{2};
 constexpr seconds kTarLimit{100};
 constexpr int kMaxSources = 32;
+// A vosd that is killed more often than this is not started again.
+constexpr std::size_t kMaxSupervisorStarts = 20;
+constexpr seconds kSupervisorStartsPeriod{60};
 // A pipe holds no more than this many reads; a terminal less.
 constexpr int kMaxLastReads = 16;
 
@@ -214,6 +217,7 @@ class Init {
   void ReadPort();
   void HandleFrame(const Frame& frame);
   void ReapChildren();
+  void KeepSupervisor(int wait_status);
   void ReadKernelLog();
   void ReadConsoleLogs();
   void FollowConsoleLogs();
@@ -242,6 +246,8 @@ class Init {
   std::map<int, FileDescriptor> log_pipes_;
   std::map<pid_t, ExitedChild> children_;
   pid_t vosd_ = -1;
+  std::vector<Clock::time_point> vosd_starts_;
+  bool shutting_down_ = false;
   pid_t storage_mount_ = -1;
 
   std::vector<std::string> job_command_;
@@ -385,7 +391,20 @@ void Init::ReapChildren() {
     const auto child = children_.find(pid);
     // Others are orphans of a job.
     if (child != children_.end()) child->second = {true, status};
+    if (pid == vosd_) KeepSupervisor(status);
   }
+}
+
+// The part of a service manager: a vosd that was killed is started again. One that ended by itself
+// has said why.
+void Init::KeepSupervisor(int wait_status) {
+  if (!WIFSIGNALED(wait_status) || shutting_down_) return;
+  const Clock::time_point now = Clock::now();
+  std::erase_if(vosd_starts_,
+                [&](Clock::time_point start) { return now - start > kSupervisorStartsPeriod; });
+  if (vosd_starts_.size() >= kMaxSupervisorStarts) return;
+  vosd_starts_.push_back(now);
+  vosd_ = SpawnLogged({kVosd}, "vosd");
 }
 
 // Records of /dev/kmsg are "priority,sequence,microseconds,flags;text\n KEY=value\n...".
@@ -588,6 +607,7 @@ void Init::CheckStorage() {
 // So that its disk is in order when the machine ends. vosd would make another one.
 void Init::ShutStorageDown() {
   if (vosd_ < 0 || KernelOption("virtuos.keeps") != "storage") return;
+  shutting_down_ = true;
   kill(vosd_, SIGTERM);
   ServeUntil([this] { return children_[vosd_].exited; }, Clock::now() + kToolstackLimit);
   const pid_t shutdown =

@@ -9,6 +9,8 @@
 #include "tools/common/control_device.h"
 #include "tools/common/kernel_state.h"
 #include "tools/common/result.h"
+#include "tools/common/text.h"
+#include "tools/common/text_file.h"
 #include "tools/vos/kill.h"
 #include "tools/vos/options.h"
 #include "tools/vos/ping.h"
@@ -18,6 +20,8 @@
 
 namespace vos {
 namespace {
+
+constexpr std::size_t kMaxReason = 300;  // characters
 
 int Finish(const Result<std::string>& output) {
   if (!output) {
@@ -39,9 +43,14 @@ int Execute(const StatusCommand& command) {
   // vosd's view alone is worth showing, to a user without privileges too.
   if (!kernel && !*supervisor) return Finish(Result<void>(std::unexpected(kernel.error())));
   if (!kernel) std::cerr << "vos: " << kernel.error().message << "\n";
-  const Status status =
+  Status status =
       MakeStatus(*supervisor, SupervisorRuns(),
                  kernel ? std::optional<KernelState>(*kernel) : std::nullopt, SinceBoot());
+  if (!status.supervised) {
+    if (const auto reason = ReadTextFile(kFailedFile)) {
+      status.supervisor_reason = Printable(Trim(*reason), kMaxReason);
+    }
+  }
   return Finish(command.json ? StatusJson(status) : StatusTable(status));
 }
 

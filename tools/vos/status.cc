@@ -125,7 +125,10 @@ std::string StatusTable(const Status& status) {
   }
   std::string text = Table(rows) + disks + reasons;
   text += std::format("attached: {}\n", OrDash(status.attached));
-  if (!status.supervised) text += "vosd does not run\n";
+  if (!status.supervised) {
+    const std::string& reason = status.supervisor_reason;
+    text += std::format("vosd does not run{}{}\n", reason.empty() ? "" : ": ", reason);
+  }
   return text;
 }
 
@@ -152,7 +155,10 @@ std::string StatusJson(const Status& status) {
     entry["uptime_seconds"] = domain.uptime ? json(domain.uptime->count()) : json(nullptr);
     domains.push_back(std::move(entry));
   }
-  return Dump({{"supervisor", {{"running", status.supervised}, {"pid", status.supervisor}}},
+  return Dump({{"supervisor",
+                {{"running", status.supervised},
+                 {"pid", status.supervisor},
+                 {"reason", status.supervisor_reason}}},
                {"attached", status.attached},
                {"domains", std::move(domains)}});
 }

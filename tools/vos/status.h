@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `vos status` and `vos stats` print. JSON, one document:
-//   status  {"supervisor": {"running": bool, "pid": number},
+//   status  {"supervisor": {"running": bool, "pid": number, "reason"},
 //            "attached": "init_net"|"other"|"none"|"unknown",
 //            "domains": [{"name", "kind", "domid", "state", "generation", "pollers", "lanes",
 //                         "objects", "sessions", "noop_ns", "restarts", "nic", "disk",
 //                         "disk_state", "disk_detail", "reason", "uptime_seconds"}]}
+//           supervisor's reason: why it ended, if it said so.
 //           domid 0: there is no domain; uptime_seconds null: it is not connected.
 //           state: connected, or else the phase of vosd (tools/vosd/life_cycle.h), or what the
 //           kernel says.
@@ -42,6 +43,7 @@ struct DomainStatus {
 struct Status {
   bool supervised = false;  // vosd runs
   pid_t supervisor = 0;
+  std::string supervisor_reason;  // why it ended by itself; empty: it runs, or did not say
   std::string attached;
   std::vector<DomainStatus> domains;
 };

@@ -128,6 +128,7 @@ Supervisor::Supervisor(const Tools& tools) : tools_(tools), control_(tools.loop)
 Supervisor::~Supervisor() { tools_.loop.Remove(tools_.store.events()); }
 
 void Supervisor::Start() {
+  ForgetTheGone();
   for (const auto& domain : domains_) {
     const auto domid = FindByName(domain->settings.name);
     if (!domid) {
@@ -404,6 +405,16 @@ void Supervisor::Forget(std::uint32_t domid) {
   }
   tools_.store.Remove(domain);
   tools_.store.Remove(std::format("/libxl/{}", domid));
+}
+
+void Supervisor::ForgetTheGone() {
+  const std::string backends = std::format("/local/domain/{}/backend/" VOS_XENBUS_TYPE, primary_);
+  for (const std::string& entry : tools_.store.List(backends)) {
+    const auto domid = ParseDecimal<std::uint32_t>(entry);
+    if (!domid || !tools_.hypervisor.Health(*domid).gone) continue;
+    tools_.log.Write(std::format("removing what is left of domain {}", *domid));
+    Forget(*domid);
+  }
 }
 
 LifeCycle::Steps Supervisor::RunXl(Domain& domain, std::vector<std::string> arguments,

@@ -81,6 +81,8 @@ class Supervisor {
   // What the toolstack leaves of a domain in xenstore: some of a device whose back-end has no state,
   // and everything, its name included, of a domain that was destroyed behind its back.
   void Forget(std::uint32_t domid);
+  // The same of domains that were gone before this supervisor came.
+  void ForgetTheGone();
 
   // Runs xl; `next` gives the steps that follow from its exit status.
   LifeCycle::Steps RunXl(Domain& domain, std::vector<std::string> arguments,
