@@ -10,7 +10,7 @@ build/obj/service-domains/%.o: static_compile_flags += -Wno-missing-field-initia
 
 service_objects = $(patsubst %,build/obj/service-domains/%.o,$(1))
 
-build/bin/network-init: $(call service_objects,network/init common/process_one)
+build/bin/network-init: $(call service_objects,common/process_one common/xenstore_client network/init)
 build/bin/storage-init: $(call service_objects,common/process_one common/xenstore_client \
   storage/disk storage/fault_layer storage/init)
 build/bin/storage-daemon: $(call service_objects,$(addprefix storage/,attributes daemon directories \

@@ -96,6 +96,9 @@ class Domain {
   [[noreturn]] void Run() {
     service::Signals signals([this] { BeforeEnd(); });
     OnDevices();
+    if (const auto failure = service::XenstoreWrite(service::kBootedNode, "1"); !failure.empty()) {
+      Log(service::kBootedNode, failure);
+    }
     while (true) {
       pollfd fds[] = {
           {signals.descriptor(), POLLIN, 0},

@@ -4,11 +4,13 @@
 //            "attached": "init_net"|"other"|"none"|"unknown",
 //            "domains": [{"name", "kind", "domid", "state", "generation", "pollers", "lanes",
 //                         "objects", "sessions", "noop_ns", "restarts", "nic", "disk",
-//                         "disk_state", "disk_detail", "reason", "uptime_seconds"}]}
+//                         "disk_state", "disk_detail", "reason", "standby", "uptime_seconds"}]}
 //           domid 0: there is no domain; uptime_seconds null: it is not connected.
 //           state: connected, or else the phase of vosd (tools/vosd/life_cycle.h), or what the
 //           kernel says.
 //           nic, disk: PCI addresses, empty without.
+//           standby: null if it is to have none, else {"state", "domid", "reason"}: parked, or what
+//           vosd is doing to have one; domid 0: there is none now; why the last one ended.
 //           disk_state: of a storage domain (tools/vosd/disk_report.h), empty while it is not
 //           known; disk_detail: what is to be said about it.
 //   stats   {"DOMAIN": {"COUNTER": number}}
@@ -36,6 +38,9 @@ struct DomainStatus {
   std::string disk_state;
   std::string disk_detail;
   std::string reason;
+  std::string standby_state;  // empty: it is to have none
+  std::uint32_t standby_domid = 0;
+  std::string standby_reason;
   std::optional<std::chrono::seconds> uptime;
 };
 
