@@ -22,8 +22,6 @@ constexpr char kPermissive[] = "/sys/bus/pci/drivers/pciback/permissive";
 
 void Passthrough::LetGo(std::uint32_t domid) const {
   // Without its node the back-end's driver removes the device, which is where pciback lets go.
-  // libxl's node goes first, or the toolstack would look for the back-end.
-  store_.Remove(std::format("/libxl/{}/device/pci", domid));
   store_.Remove(std::format("/local/domain/{}/backend/pci/{}", primary_, domid));
   store_.Remove(std::format("/local/domain/{}/device/pci", domid));
 }
@@ -67,7 +65,6 @@ Result<void> Passthrough::WriteNodes(std::uint32_t domid, const std::string& nam
                                      const std::string& address) const {
   const std::string backend = std::format("/local/domain/{}/backend/pci/{}/0", primary_, domid);
   const std::string frontend = std::format("/local/domain/{}/device/pci/0", domid);
-  const std::string libxl = std::format("/libxl/{}/device/pci/0", domid);
   const auto initialising = std::to_string(static_cast<int>(XenbusState::kInitialising));
   return store_.Commit([&](XenStore::Transaction& transaction) {
     transaction.MakeDirectory(backend, primary_, domid);
@@ -75,7 +72,6 @@ Result<void> Passthrough::WriteNodes(std::uint32_t domid, const std::string& nam
     transaction.Write(backend + "/frontend-id", std::to_string(domid));
     transaction.Write(backend + "/online", "1");
     transaction.Write(backend + "/domain", name);
-    transaction.Write(backend + "/key-0", address);
     transaction.Write(backend + "/dev-0", address);
     transaction.Write(backend + "/opts-0",
                       "msitranslate=0,power_mgmt=0,permissive=1,rdm_policy=strict");
@@ -86,9 +82,6 @@ Result<void> Passthrough::WriteNodes(std::uint32_t domid, const std::string& nam
     transaction.Write(frontend + "/backend", backend);
     transaction.Write(frontend + "/backend-id", std::to_string(primary_));
     transaction.Write(frontend + "/state", initialising);
-    transaction.MakeDirectory(libxl, primary_, primary_);
-    transaction.Write(libxl + "/frontend", frontend);
-    transaction.Write(libxl + "/backend", backend);
   });
 }
 

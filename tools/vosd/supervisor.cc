@@ -318,7 +318,9 @@ LifeCycle::Steps Supervisor::CreateDomain(Domain& domain) {
   if (domain.parked_for != nullptr) {
     arguments.push_back(std::format("name=\"{}\"", settings.name));
     arguments.push_back("pci=[]");
-    if (!domain.parked_for->device.empty()) {
+    // Its domain's device is perhaps not known yet.
+    const bool device = settings.nic != "none" || settings.disk != "none";
+    if (device && tools_.hypervisor.CanPassThrough()) {
       // What a domain that is created with a device has by itself: the IOMMU, and room for the device's
       // registers among its addresses.
       arguments.push_back("passthrough=\"enabled\"");

@@ -4,6 +4,8 @@
 #include <format>
 #include <utility>
 
+#include "kernel/virtuos/abi/virtuos.h"
+
 namespace vos {
 namespace {
 
@@ -64,6 +66,8 @@ Result<void> Takeover::Do() {
 
 bool Takeover::IsConnected() const {
   if (!connection_moved_) return false;
+  // Without its disk such a domain has nothing to serve.
+  if (plan_.kind == VOS_DOMAIN_STORAGE) return true;
   return ConnectionNodes(tools_.primary, heir_).BackendState(tools_.store) ==
              XenbusState::kConnected ||
          std::chrono::steady_clock::now() - connection_moved_at_ >= kHandshake;

@@ -20,8 +20,9 @@ namespace vos {
 
 // Moves what a domain that failed had to a standby: the connection, once the kernel has ended the old
 // one, and the device, once pciback has let go of it. The drivers shake hands while the device is
-// reset, but before it comes: finding a device keeps the domain's kernel, and the primary's that
-// answers for it, busy for longer than all else. Whoever has a Takeover sets the limit of time.
+// reset. Finding a device keeps the domain's kernel busy for longer than all else, so a NIC comes only
+// when the drivers are done: sockets of the loopback need none. Whoever has a Takeover sets the limit
+// of time.
 class Takeover {
  public:
   struct Tools {
