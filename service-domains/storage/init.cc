@@ -35,6 +35,7 @@
 #include "service-domains/common/xenstore_client.h"
 #include "service-domains/storage/disk.h"
 #include "service-domains/storage/fault_layer.h"
+#include "service-domains/storage/unnamed_files.h"
 #include "tools/common/file_descriptor.h"
 
 namespace vos::storage {
@@ -243,7 +244,11 @@ class Domain {
       phase_ = Phase::kIdle;
       return Report("corrupt", SizeText(*disk_) + ", cannot be mounted: " + std::strerror(errno));
     }
-    if (!read_only) mkdir(kExport, 0755);
+    if (!read_only) {
+      mkdir(kExport, 0755);
+      if (auto begun = UnnamedFiles::Begin(kMountPoint); !begun)
+        Log("files without a name", std::strerror(begun.error()));
+    }
     phase_ = Phase::kServing;
     WatchErrors();
     pause_ = kFirstPause;
@@ -275,7 +280,7 @@ class Domain {
 
   void StartDaemon() {
     daemon_started_ = Clock::now();
-    child_ = service::StartProgram({"/sbin/storage-daemon", kExport});
+    child_ = service::StartProgram({"/sbin/storage-daemon", kMountPoint, kExport});
     if (child_ <= 0) RestartLater();
   }
 

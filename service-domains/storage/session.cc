@@ -13,6 +13,7 @@
 #include <cstring>
 #include <vector>
 
+#include "kernel/virtuos/abi/relay.h"
 #include "service-domains/storage/identity.h"
 
 namespace vos::storage {
@@ -168,18 +169,27 @@ void OnLink(fuse_req_t request, fuse_ino_t node, fuse_ino_t parent, const char* 
   CarryEntry(request, [=](FileSystem& files) { return files.Link(node, parent, name); });
 }
 
+// Is a file open that this message may take the last name from?
+bool TakesNameOfOpenFile() { return (current_message->header.padding & VOS_FUSE_KEEP) != 0; }
+
 void OnUnlink(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  CarryPlain(request, [=](FileSystem& files) { return files.Unlink(parent, name); });
+  const bool keep = TakesNameOfOpenFile();
+  CarryPlain(request, [=](FileSystem& files) {
+    return parent == VOS_FUSE_UNNAMED ? files.CloseUnnamed(name) : files.Unlink(parent, name, keep);
+  });
 }
 
 void OnRemoveDirectory(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  CarryPlain(request, [=](FileSystem& files) { return files.RemoveDirectory(parent, name); });
+  CarryPlain(request, [=](FileSystem& files) {
+    return parent == VOS_FUSE_UNNAMED ? files.SweepUnnamed() : files.RemoveDirectory(parent, name);
+  });
 }
 
 void OnRename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent,
               const char* new_name, unsigned flags) {
+  const bool keep = TakesNameOfOpenFile();
   CarryPlain(request, [=](FileSystem& files) {
-    return files.Rename(parent, name, new_parent, new_name, flags);
+    return files.Rename(parent, name, new_parent, new_name, flags, keep);
   });
 }
 
