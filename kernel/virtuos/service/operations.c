@@ -50,6 +50,7 @@ const struct vos_operation_type vos_operation_types[VOS_OP_MAX] = {
 	[VOS_OP_FILE_SEEK]	= { vos_op_file_seek, VOS_RUN_WORKER, VOS_ON_FILE },
 	[VOS_OP_FILE_COPY]	= { vos_op_file_copy, VOS_RUN_WORKER, VOS_ON_FILE },
 	[VOS_OP_FILE_DRAIN]	= { vos_op_file_drain, VOS_RUN_WORKER, VOS_ON_FILE },
+	[VOS_OP_FILE_STATUS]	= { vos_op_file_status, VOS_RUN_INLINE, VOS_ON_FILE },
 	[VOS_OP_FUSE]		= { vos_op_fuse, VOS_RUN_INLINE, VOS_DOMAIN_STORAGE },
 #endif
 };

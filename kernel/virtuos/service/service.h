@@ -497,6 +497,7 @@ void vos_op_file_allocate(struct vos_operation *op);
 void vos_op_file_seek(struct vos_operation *op);
 void vos_op_file_copy(struct vos_operation *op);
 void vos_op_file_drain(struct vos_operation *op);
+void vos_op_file_status(struct vos_operation *op);
 void vos_op_fuse(struct vos_operation *op);
 /* Once, at boot: the device of the relay. */
 int vos_relay_init(void);
