@@ -41,10 +41,10 @@ class SocketRelay : public Relay {
  public:
   using Relay::Relay;
 
-  Outcome<void> Attach(std::uint64_t unique, int file) override {
+  Outcome<void> Attach(std::uint64_t unique, FileDescriptor file) override {
     const std::lock_guard lock(mutex_);
     if (refuse_) return Refuse(EINVAL);
-    files_[unique] = FileDescriptor(dup(file));
+    files_[unique] = std::move(file);
     return {};
   }
 
@@ -198,7 +198,9 @@ class StorageTest : public ::testing::Test {
     daemon_.reset();
     auto tree = ExportTree::Open(directory_);
     ASSERT_TRUE(tree);
-    if (begin) ASSERT_TRUE(UnnamedFiles::Begin(Top()));
+    if (begin) {
+      ASSERT_TRUE(UnnamedFiles::Begin(Top()));
+    }
     auto unnamed = UnnamedFiles::Open(Top());
     ASSERT_TRUE(unnamed);
     daemon_ = std::make_unique<Daemon>(std::move(*tree), std::move(*unnamed));
