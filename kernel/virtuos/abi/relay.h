@@ -74,4 +74,23 @@ VOS_ASSERT(sizeof(struct vos_fuse_attach) == 16);
  */
 #define VOS_FUSE_ATTACH		_IOW(0xbf, 16, struct vos_fuse_attach)
 
+/* in: an answer, what it opened, and room for the next message. */
+struct vos_fuse_next {
+	__u64 answer;			/* 0  address of what write(2) would take */
+	__u64 message;			/* 8  address */
+	__u32 answer_bytes;		/* 16 0: there is no answer */
+	__u32 room;			/* 20 bytes for the message */
+	__s32 fd;			/* 24 what VOS_FUSE_ATTACH would get, or -1 */
+	__u32 unused;			/* 28 0 */
+};
+VOS_ASSERT(sizeof(struct vos_fuse_next) == 32);
+
+/*
+ * VOS_FUSE_ATTACH, close(2) of the file, write(2) and read(2), in one call.
+ * Returns what read(2) does. A file that cannot be attached: its message is
+ * answered with that error. Nothing tells what became of the answer, and the
+ * file is closed in any case but EFAULT and EINVAL for the addresses.
+ */
+#define VOS_FUSE_NEXT		_IOW(0xbf, 17, struct vos_fuse_next)
+
 #endif /* VIRTUOS_RELAY_H */
