@@ -9,11 +9,16 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
 
-CONFIG ?= release
-ifeq ($(filter $(CONFIG),release debug),)
-$(error CONFIG=$(CONFIG): must be release or debug)
+CONFIG ?= test
+ifeq ($(filter $(CONFIG),test release debug),)
+$(error CONFIG=$(CONFIG): must be test, release or debug)
 endif
-export CONFIG V STRICT VIRTUOS_CACHE VIRTUOS_FAULTS
+ifeq ($(CONFIG),release)
+ifneq ($(filter demo test bench,$(MAKECMDGOALS)),)
+$(error CONFIG=release has no fault injection, which demo, test and bench need)
+endif
+endif
+export CONFIG V STRICT VIRTUOS_CACHE
 
 # One build at a time in a checkout; a second one waits. Machines that run are not under this lock.
 lock = mkdir -p build; exec 9>build/.lock; \
@@ -37,10 +42,11 @@ help:
 	  'make clean-cache  delete downloads, compiler cache, build root, Debian images' \
 	  '' \
 	  'Single parts: make xen | linux-primary | linux-network | linux-storage' \
-	  'CONFIG=debug      kernels and hypervisor with run-time checks (default: release)' \
+	  'CONFIG=test       service kernels that can be told to fail, which demo, test and bench need (default)' \
+  'CONFIG=release    service kernels without fault injection' \
+  'CONFIG=debug      as test; kernels and hypervisor with run-time checks' \
 	  'V=1               show the output of every step' \
-	  'VIRTUOS_FAULTS=0  service kernels without fault injection, which the tests need' \
-	  'STRICT=1          insist on the pinned versions of Linux and Xen' \
+		  'STRICT=1          insist on the pinned versions of Linux and Xen' \
 	  'VIRTUOS_CACHE=DIR the cache, now $(shell tools/cache-dir)'
 
 deps:
@@ -72,8 +78,9 @@ test: build check
 
 # Kernels with run-time checks take their time: what passed already is not run again.
 test-long: build
+	+@$(MAKE) CONFIG=release build
 	+@$(MAKE) CONFIG=debug build
-	@status=0; tests/run --tier long --config release --resume || status=1; \
+	@status=0; tests/run --tier long --config test --resume || status=1; \
 	  tests/run --tier fast --config debug --resume || status=1; exit $$status
 
 bench: build

@@ -7,6 +7,7 @@
 #   $(BUILD_ROOT)       prerequisite of everything that does so
 #   $(JOBS)             processes to run at once
 #   $(VARIANT)          empty, or -debug under CONFIG=debug: suffix of directories that differ by it
+#   $(SERVICE_VARIANT)  the same, or -release: of what service domains differ in
 # and appends to:
 #   BUILD_TARGETS       files that `make build` produces
 #   CHECK_TARGETS       phony targets that `make check` runs
@@ -20,8 +21,9 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
 
-CONFIG ?= release
+CONFIG ?= test
 VARIANT := $(if $(filter debug,$(CONFIG)),-debug)
+SERVICE_VARIANT := $(if $(filter-out test,$(CONFIG)),-$(CONFIG))
 JOBS ?= $(shell nproc)
 step = @tools/run-step $(1)
 IN_BUILD_ROOT := tools/build-root-exec

@@ -8,13 +8,15 @@ linux_source := build/src/linux
 linux_parts_primary := base internet primary
 linux_parts_network := base internet service network
 linux_parts_storage := base service storage
-# Fault injection is for the tests: VIRTUOS_FAULTS=0 leaves it out of the service kernels. The same directories serve
-# both, because only some files of the driver differ.
-VIRTUOS_FAULTS ?= 1
-linux_faults := build/.faults-$(VIRTUOS_FAULTS)
-linux_takes_faults = $(filter service,$(linux_parts_$(1)))
-linux_fragments = $(linux_parts_$(1):%=configs/kernel/%.config) $(if $(VARIANT),configs/kernel/debug.config) \
-  $(if $(linux_takes_faults),$(if $(filter 0,$(VIRTUOS_FAULTS)),configs/kernel/no-faults.config))
+# Fault injection is for the tests: a release has none. The primary's kernel has none in any configuration, so a
+# release shares it, and the hypervisor, with the tests.
+linux_faults_network := faults
+linux_faults_storage := faults faults-storage
+linux_variant_primary := $(VARIANT)
+linux_variant_network := $(SERVICE_VARIANT)
+linux_variant_storage := $(SERVICE_VARIANT)
+linux_fragments = $(patsubst %,configs/kernel/%.config,$(linux_parts_$(1)) \
+  $(if $(filter-out release,$(CONFIG)),$(linux_faults_$(1))) $(if $(VARIANT),debug))
 # Directories count too, so that a removed file is noticed.
 virtuos_driver := $(shell find kernel/virtuos ! -name '.*' ! -name '*~')
 
@@ -28,16 +30,12 @@ $(linux_source).ready: kernel/version.mk kernel/prepare-source kernel/patches $(
 	  kernel/prepare-source "$$deb" $(linux_source)'
 	@touch $@
 
-$(linux_faults):
-	@mkdir -p build && rm -f build/.faults-* && touch $@
-
 # $(1): primary, network or storage
 define linux_kernel
-linux_$(1) := build/linux-$(1)$$(VARIANT)
+linux_$(1) := build/linux-$(1)$$(linux_variant_$(1))
 
 $$(linux_$(1))/.configured: $$(linux_source).ready kernel/configure tools/check-config $$(BUILD_ROOT) \
-    $$(call linux_fragments,$(1)) $$(filter %/Kconfig,$$(virtuos_driver)) \
-    $$(if $$(call linux_takes_faults,$(1)),$$(linux_faults))
+    $$(call linux_fragments,$(1)) $$(filter %/Kconfig,$$(virtuos_driver))
 	$$(call step,linux-$(1)-config) $$(IN_BUILD_ROOT) kernel/configure $$(linux_source) \
 	  $$(linux_$(1)) $$(call linux_fragments,$(1))
 	@touch $$@

@@ -75,6 +75,23 @@ bool IsWritable(std::span<const iovec> vector) {
   return true;
 }
 
+bool IsWritable(std::span<const iovec> vector, std::size_t bytes) {
+  for (const iovec& part : vector) {
+    if (!IsUserRange(part.iov_base, part.iov_len)) return false;
+  }
+  for (const iovec& part : vector) {
+    const std::size_t here = std::min(bytes, part.iov_len);
+    auto* const first = static_cast<std::byte*>(part.iov_base);
+    // The first byte, and the first one of each page behind it.
+    for (std::size_t at = 0; at < here;
+         at += VOS_PAGE_SIZE - reinterpret_cast<std::uintptr_t>(first + at) % VOS_PAGE_SIZE) {
+      if (vos_guarded_probe(first + at) != 0) return false;
+    }
+    bytes -= here;
+  }
+  return true;
+}
+
 Answer Judge(const vos_completion& completion, std::size_t asked, TrapReason again) {
   const std::int64_t result = completion.res;
   if ((completion.flags & VOS_CPL_TRAP) != 0) {

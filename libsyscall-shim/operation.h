@@ -68,6 +68,8 @@ bool Gather(std::byte* to, std::span<const iovec> vector);
 bool Scatter(std::span<const iovec> vector, const std::byte* from, std::size_t bytes);
 // Can the first byte be written?
 bool IsWritable(std::span<const iovec> vector);
+// Can any of the first `bytes` be written, as far as a look at each page tells?
+bool IsWritable(std::span<const iovec> vector, std::size_t bytes);
 
 // What the service answered, made sense of: at most `asked`, or an errno of Linux, or nothing, and
 // that is counted, as `again` if the answer is EAGAIN. EAGAIN without VOS_CPL_TRAP is final:

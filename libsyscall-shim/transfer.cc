@@ -128,7 +128,8 @@ Answer ReceiveVector(const Target& target, int fd, std::span<iovec> vector, std:
     request.arg.msg.flags = request_flags;
     request.msg_flags = request_flags;
     if (asked <= VOS_RECV_INLINE) request.flags = VOS_REQ_INLINE;
-    return IsWritable(vector);
+    // What a stream gave and a bad pointer did not take would be lost.
+    return IsStream(target) && !peek ? IsWritable(vector, asked) : IsWritable(vector);
   };
   Lingering lingering;
   const auto reap = [&](const vos_completion& completion, const std::byte* chunk) {

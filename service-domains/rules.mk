@@ -10,11 +10,12 @@ build/obj/service-domains/%.o: static_compile_flags += -Wno-missing-field-initia
 
 service_objects = $(patsubst %,build/obj/service-domains/%.o,$(1))
 
-build/bin/network-init: $(call service_objects,network/init common/process_one)
+build/bin/network-init: $(call service_objects,common/process_one common/xenstore_client network/init)
 build/bin/storage-init: $(call service_objects,common/process_one common/xenstore_client \
-  storage/disk storage/fault_layer storage/init)
+  storage/disk storage/fault_layer storage/init storage/unnamed_files)
 build/bin/storage-daemon: $(call service_objects,$(addprefix storage/,attributes daemon directories \
-  export_tree extended_attributes files identity message names relay server session))
+  export_tree extended_attributes files identity message names relay server session \
+  unnamed_files))
 build/bin/storage-daemon: libraries := -lfuse3
 build/bin/service-xenstore-write: $(call service_objects,common/xenstore_write common/xenstore_client)
 $(service_programs):

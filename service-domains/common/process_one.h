@@ -14,6 +14,10 @@
 
 namespace vos::service {
 
+// Node of the domain in xenstore that its first process sets once it waits for what comes: a device, a
+// connection. A standby has booted then.
+inline constexpr char kBootedNode[] = "data/booted";
+
 // A line on the domain's console.
 void Log(const std::string& what, const std::string& about);
 

@@ -18,6 +18,7 @@
 #include <system_error>
 
 #include "service-domains/common/process_one.h"
+#include "service-domains/common/xenstore_client.h"
 
 namespace vos::service {
 namespace {
@@ -93,6 +94,9 @@ class DhcpClients {
 
   DhcpClients clients;
   clients.StartMissing();
+  if (const auto failure = XenstoreWrite(kBootedNode, "1"); !failure.empty()) {
+    Log(kBootedNode, failure);
+  }
   for (;;) {
     pollfd fds[] = {{signals.descriptor(), POLLIN, 0}, {devices, POLLIN, 0}};
     poll(fds, std::size(fds), -1);

@@ -17,6 +17,7 @@ Outcome<struct stat> FileSystem::GetAttributes(NodeId node) {
   if (!file) return std::unexpected(file.error());
   struct stat attributes;
   if (fstatat((*file)->get(), "", &attributes, AT_EMPTY_PATH) != 0) return Refuse();
+  CorrectLinks(node, &attributes.st_nlink);
   return attributes;
 }
 
@@ -27,6 +28,7 @@ Outcome<struct statx> FileSystem::GetExtendedStatus(NodeId node) {
   if (statx((*file)->get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &status) != 0) {
     return Refuse();
   }
+  CorrectLinks(node, &status.stx_nlink);
   return status;
 }
 
@@ -48,6 +50,7 @@ Outcome<struct stat> FileSystem::SetAttributes(NodeId node, const AttributeChang
   }
   struct stat attributes;
   if (fstatat((*file)->get(), "", &attributes, AT_EMPTY_PATH) != 0) return Refuse();
+  CorrectLinks(node, &attributes.st_nlink);
   return attributes;
 }
 

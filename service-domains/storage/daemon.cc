@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// storage-daemon DIRECTORY: serve the primary's file system messages with the files below
-// DIRECTORY. Ends only if it cannot go on; the domain's first process starts it again, and nothing
-// is lost, because it remembers nothing.
+// storage-daemon TOP DIRECTORY: serve the primary's file system messages with the files below
+// DIRECTORY, of the file system mounted at TOP. Ends only if it cannot go on; the domain's first
+// process starts it again, and nothing is lost, because it remembers nothing.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -16,6 +16,7 @@
 #include "service-domains/storage/file_system.h"
 #include "service-domains/storage/relay.h"
 #include "service-domains/storage/server.h"
+#include "service-domains/storage/unnamed_files.h"
 
 namespace {
 
@@ -30,13 +31,15 @@ int Fail(const char* what, int error) {
 
 int main(int argc, char** argv) {
   using namespace vos::storage;
-  if (argc != 2) {
-    std::fputs("usage: storage-daemon DIRECTORY\n", stderr);
+  if (argc != 3) {
+    std::fputs("usage: storage-daemon TOP DIRECTORY\n", stderr);
     return 2;
   }
-  auto tree = ExportTree::Open(argv[1]);
-  if (!tree) return Fail(argv[1], tree.error());
-  FileSystem files(std::move(*tree));
+  auto tree = ExportTree::Open(argv[2]);
+  if (!tree) return Fail(argv[2], tree.error());
+  auto unnamed = UnnamedFiles::Open(argv[1]);
+  if (!unnamed) Fail("files without a name", unnamed.error());
+  FileSystem files(std::move(*tree), unnamed ? std::move(*unnamed) : nullptr);
   vos::FileDescriptor device(open(kDevice, O_RDWR | O_CLOEXEC));
   if (!device) return Fail(kDevice, errno);
   RelayDevice relay(std::move(device));

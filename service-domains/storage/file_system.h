@@ -21,6 +21,7 @@
 
 #include "service-domains/storage/export_tree.h"
 #include "service-domains/storage/outcome.h"
+#include "service-domains/storage/unnamed_files.h"
 #include "tools/common/file_descriptor.h"
 
 namespace vos::storage {
@@ -55,7 +56,9 @@ struct DirectoryEntry {
 
 class FileSystem {
  public:
-  explicit FileSystem(std::unique_ptr<ExportTree> tree) : tree_(std::move(tree)) {}
+  // `unnamed` may be null: files without a name don't outlive the domain then.
+  FileSystem(std::unique_ptr<ExportTree> tree, std::unique_ptr<UnnamedFiles> unnamed)
+      : tree_(std::move(tree)), unnamed_(std::move(unnamed)) {}
 
   // names.cc. A name is one component, never "." or "..": EINVAL.
   Outcome<Entry> Lookup(NodeId parent, const char* name);
@@ -63,11 +66,16 @@ class FileSystem {
   Outcome<Entry> MakeDirectory(NodeId parent, const char* name, mode_t mode);
   Outcome<Entry> MakeSymbolicLink(NodeId parent, const char* name, const char* target);
   Outcome<Entry> Link(NodeId node, NodeId parent, const char* name);
-  Outcome<void> Unlink(NodeId parent, const char* name);
+  // `keep`: a file that loses its last name by it is open.
+  Outcome<void> Unlink(NodeId parent, const char* name, bool keep);
   Outcome<void> RemoveDirectory(NodeId parent, const char* name);
   // `flags`: RENAME_* of linux/fs.h.
   Outcome<void> Rename(NodeId parent, const char* name, NodeId new_parent, const char* new_name,
-                       unsigned flags);
+                       unsigned flags, bool keep);
+  // A file without a name has been closed; `name` is VOS_FUSE_UNNAMED's for it.
+  Outcome<void> CloseUnnamed(const char* name);
+  // See UnnamedFiles::Sweep().
+  Outcome<void> SweepUnnamed();
   Outcome<std::string> ReadLink(NodeId node);
 
   // attributes.cc
@@ -110,7 +118,14 @@ class FileSystem {
   static Outcome<Entry> EntryOf(int directory, const char* name);
 
  private:
+  // Names that count for nothing are not counted.
+  template <typename Count>
+  void CorrectLinks(NodeId node, Count* links) {
+    if (*links != 0 && unnamed_ && unnamed_->Has(node)) --*links;
+  }
+
   std::unique_ptr<ExportTree> tree_;
+  std::unique_ptr<UnnamedFiles> unnamed_;
 };
 
 // EINVAL unless it is one component of a path that means neither the directory nor its parent.

@@ -20,6 +20,7 @@ Outcome<FileDescriptor> FileSystem::Open(NodeId node, int flags) {
   struct stat attributes;
   if (fstat(file->get(), &attributes) != 0) return Refuse();
   if (!S_ISREG(attributes.st_mode)) return Refuse(ELOOP);
+  if (unnamed_) unnamed_->Claim(node);
   return file;
 }
 
@@ -49,13 +50,18 @@ Outcome<Opened> FileSystem::CreateUnnamed(NodeId parent, int flags, mode_t mode)
   const auto directory = tree_->FindDirectory(parent);
   if (!directory) return std::unexpected(directory.error());
   Opened opened;
-  opened.file = FileDescriptor(
-      openat((*directory)->get(), ".",
-             ((flags & (kPassedOn | O_EXCL)) & ~O_TRUNC) | O_CLOEXEC | O_TMPFILE, mode & ~S_IFMT));
+  // O_EXCL, that it never gets a name, is the primary's to see to: here it gets one.
+  opened.file = FileDescriptor(openat((*directory)->get(), ".",
+                                      ((flags & kPassedOn) & ~O_TRUNC) | O_CLOEXEC | O_TMPFILE,
+                                      mode & ~S_IFMT));
   if (!opened.file) return Refuse();
+  const auto node = ExportTree::NodeOf(opened.file.get(), "");
+  if (!node) return std::unexpected(node.error());
+  if (unnamed_) unnamed_->Add(*node, opened.file.get());
   const auto entry = EntryOf(opened.file.get(), "");
   if (!entry) return std::unexpected(entry.error());
   opened.entry = *entry;
+  CorrectLinks(*node, &opened.entry.attributes.st_nlink);
   return opened;
 }
 

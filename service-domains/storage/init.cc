@@ -35,6 +35,7 @@
 #include "service-domains/common/xenstore_client.h"
 #include "service-domains/storage/disk.h"
 #include "service-domains/storage/fault_layer.h"
+#include "service-domains/storage/unnamed_files.h"
 #include "tools/common/file_descriptor.h"
 
 namespace vos::storage {
@@ -96,6 +97,9 @@ class Domain {
   [[noreturn]] void Run() {
     service::Signals signals([this] { BeforeEnd(); });
     OnDevices();
+    if (const auto failure = service::XenstoreWrite(service::kBootedNode, "1"); !failure.empty()) {
+      Log(service::kBootedNode, failure);
+    }
     while (true) {
       pollfd fds[] = {
           {signals.descriptor(), POLLIN, 0},
@@ -243,7 +247,11 @@ class Domain {
       phase_ = Phase::kIdle;
       return Report("corrupt", SizeText(*disk_) + ", cannot be mounted: " + std::strerror(errno));
     }
-    if (!read_only) mkdir(kExport, 0755);
+    if (!read_only) {
+      mkdir(kExport, 0755);
+      if (auto begun = UnnamedFiles::Begin(kMountPoint); !begun)
+        Log("files without a name", std::strerror(begun.error()));
+    }
     phase_ = Phase::kServing;
     WatchErrors();
     pause_ = kFirstPause;
@@ -275,7 +283,7 @@ class Domain {
 
   void StartDaemon() {
     daemon_started_ = Clock::now();
-    child_ = service::StartProgram({"/sbin/storage-daemon", kExport});
+    child_ = service::StartProgram({"/sbin/storage-daemon", kMountPoint, kExport});
     if (child_ <= 0) RestartLater();
   }
 
@@ -336,7 +344,6 @@ class Domain {
   }
 
   // Orders of a test, in data/storage/fault; what came of one is in data/storage/fault-done.
-  //   kill-daemon            as a bug of it would
   //   forget-cache           what the domain has cached of the disk
   //   fail WHAT FILE         where the data of that file of the export are on the disk
   //   fail WHAT FIRST COUNT  there, in sectors of 512 bytes
@@ -357,7 +364,6 @@ class Domain {
     std::istringstream words(order);
     std::string word;
     words >> word;
-    if (word == "kill-daemon") return child_ > 0 ? Done(kill(child_, SIGKILL)) : Refuse(ESRCH);
     if (word == "forget-cache") {
       sync();
       service::SetKernelParameter("/proc/sys/vm/drop_caches", "3");

@@ -75,14 +75,25 @@ Outcome<Entry> FileSystem::Link(NodeId node, NodeId parent, const char* name) {
   if (!file) return std::unexpected(file.error());
   const auto directory = tree_->FindDirectory(parent);
   if (!directory) return std::unexpected(directory.error());
-  if (linkat((*file)->get(), "", (*directory)->get(), name, AT_EMPTY_PATH) != 0) return Refuse();
+  if (unnamed_ && unnamed_->Has(node)) {
+    if (auto given = unnamed_->GiveName(node, (*directory)->get(), name); !given) {
+      return std::unexpected(given.error());
+    }
+  } else if (linkat((*file)->get(), "", (*directory)->get(), name, AT_EMPTY_PATH) != 0) {
+    return Refuse();
+  }
   return EntryOf((*file)->get(), "");
 }
 
-Outcome<void> FileSystem::Unlink(NodeId parent, const char* name) {
+Outcome<void> FileSystem::Unlink(NodeId parent, const char* name, bool keep) {
   if (auto valid = CheckName(name); !valid) return valid;
   const auto directory = tree_->FindDirectory(parent);
   if (!directory) return std::unexpected(directory.error());
+  if (keep && unnamed_) {
+    const auto node = ExportTree::NodeOf((*directory)->get(), name);
+    if (!node) return std::unexpected(node.error());
+    return unnamed_->TakeName(*node, (*directory)->get(), name);
+  }
   return Done(unlinkat((*directory)->get(), name, 0));
 }
 
@@ -97,19 +108,33 @@ Outcome<void> FileSystem::RemoveDirectory(NodeId parent, const char* name) {
 }
 
 Outcome<void> FileSystem::Rename(NodeId parent, const char* name, NodeId new_parent,
-                                 const char* new_name, unsigned flags) {
+                                 const char* new_name, unsigned flags, bool keep) {
   if (auto valid = CheckName(name); !valid) return valid;
   if (auto valid = CheckName(new_name); !valid) return valid;
   const auto from = tree_->FindDirectory(parent);
   if (!from) return std::unexpected(from.error());
   const auto to = tree_->FindDirectory(new_parent);
   if (!to) return std::unexpected(to.error());
-  // An empty directory may be replaced.
+  // An empty directory may be replaced, or a file that is open.
   const auto replaced = ExportTree::NodeOf((*to)->get(), new_name);
-  if (renameat2((*from)->get(), name, (*to)->get(), new_name, flags) != 0) return Refuse();
+  const bool kept =
+      keep && unnamed_ && replaced && unnamed_->Keep(*replaced, (*to)->get(), new_name);
+  if (renameat2((*from)->get(), name, (*to)->get(), new_name, flags) != 0) {
+    const int error = errno;
+    if (kept) static_cast<void>(unnamed_->Close(*replaced));
+    return Refuse(error);
+  }
   if (replaced && (flags & RENAME_EXCHANGE) == 0) tree_->Forget(*replaced);
   return {};
 }
+
+Outcome<void> FileSystem::CloseUnnamed(const char* name) {
+  const NodeId node = UnnamedFiles::NodeOfName(name);
+  if (node == 0) return Refuse(EINVAL);
+  return unnamed_ ? unnamed_->Close(node) : Refuse(ENOENT);
+}
+
+Outcome<void> FileSystem::SweepUnnamed() { return unnamed_ ? unnamed_->Sweep() : Outcome<void>(); }
 
 Outcome<std::string> FileSystem::ReadLink(NodeId node) {
   const auto link = tree_->Find(node);

@@ -2,7 +2,6 @@
 #include "service-domains/storage/server.h"
 
 #include <linux/fuse.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <thread>
@@ -27,7 +26,7 @@ int Server::Work() {
   if (auto prepared = PrepareIdentity(); !prepared) return prepared.error();
   std::vector<char> buffer(VOS_RELAY_MESSAGE_MAX);
   while (true) {
-    const ssize_t size = read(relay_.descriptor(), buffer.data(), buffer.size());
+    const ssize_t size = relay_.Next(buffer);
     if (size == 0) return 0;
     if (size > 0) {
       Handle(std::span(buffer).first(static_cast<std::size_t>(size)));

@@ -6,13 +6,14 @@
 #include <fcntl.h>
 #include <fuse3/fuse_lowlevel.h>
 #include <linux/fuse.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 #include <vector>
 
+#include "kernel/virtuos/abi/relay.h"
 #include "service-domains/storage/identity.h"
 
 namespace vos::storage {
@@ -168,24 +169,33 @@ void OnLink(fuse_req_t request, fuse_ino_t node, fuse_ino_t parent, const char* 
   CarryEntry(request, [=](FileSystem& files) { return files.Link(node, parent, name); });
 }
 
+// Is a file open that this message may take the last name from?
+bool TakesNameOfOpenFile() { return (current_message->header.padding & VOS_FUSE_KEEP) != 0; }
+
 void OnUnlink(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  CarryPlain(request, [=](FileSystem& files) { return files.Unlink(parent, name); });
+  const bool keep = TakesNameOfOpenFile();
+  CarryPlain(request, [=](FileSystem& files) {
+    return parent == VOS_FUSE_UNNAMED ? files.CloseUnnamed(name) : files.Unlink(parent, name, keep);
+  });
 }
 
 void OnRemoveDirectory(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  CarryPlain(request, [=](FileSystem& files) { return files.RemoveDirectory(parent, name); });
+  CarryPlain(request, [=](FileSystem& files) {
+    return parent == VOS_FUSE_UNNAMED ? files.SweepUnnamed() : files.RemoveDirectory(parent, name);
+  });
 }
 
 void OnRename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent,
               const char* new_name, unsigned flags) {
+  const bool keep = TakesNameOfOpenFile();
   CarryPlain(request, [=](FileSystem& files) {
-    return files.Rename(parent, name, new_parent, new_name, flags);
+    return files.Rename(parent, name, new_parent, new_name, flags, keep);
   });
 }
 
 // The file becomes the primary's object before the answer says that it is open.
-Outcome<void> GiveAway(fuse_req_t request, const FileDescriptor& file) {
-  return SessionOf(request).relay().Attach(current_message->header.unique, file.get());
+Outcome<void> GiveAway(fuse_req_t request, FileDescriptor file) {
+  return SessionOf(request).relay().Attach(current_message->header.unique, std::move(file));
 }
 
 fuse_file_info OpenAnswer(int flags) {
@@ -201,8 +211,8 @@ void OnOpen(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
   Carry(
       request,
       [=](FileSystem& files) {
-        return files.Open(node, flags).and_then([=](const FileDescriptor& file) {
-          return GiveAway(request, file);
+        return files.Open(node, flags).and_then([=](FileDescriptor&& file) {
+          return GiveAway(request, std::move(file));
         });
       },
       [=] {
@@ -216,9 +226,10 @@ void CarryCreation(fuse_req_t request, int flags, Operation operation) {
   Carry(
       request,
       [&](FileSystem& files) -> Outcome<Entry> {
-        const Outcome<Opened> opened = operation(files);
+        Outcome<Opened> opened = operation(files);
         if (!opened) return std::unexpected(opened.error());
-        if (auto given = GiveAway(request, opened->file); !given) return Refuse(given.error());
+        if (auto given = GiveAway(request, std::move(opened->file)); !given)
+          return Refuse(given.error());
         return opened->entry;
       },
       [=](const Entry& entry) {
@@ -363,8 +374,8 @@ constexpr fuse_lowlevel_ops kOperations = {
     .tmpfile = OnCreateUnnamed,
 };
 
-ssize_t WriteAnswer(int descriptor, iovec* parts, int count, void*) {
-  return writev(descriptor, parts, count);
+ssize_t WriteAnswer(int, iovec* parts, int count, void* session) {
+  return static_cast<Session*>(session)->relay().Send({parts, static_cast<std::size_t>(count)});
 }
 
 // Messages are read by the server, which looks at them first.

@@ -6,13 +6,7 @@
 # variants: trap shim local
 # time: 3000
 # packages: git
-. "$TEST_DIRECTORY/common.inc"
-need git
-make_files_directory
-export GIT_CONFIG_NOSYSTEM=1 HOME=$PWD GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@example GIT_COMMITTER_NAME=c \
-  GIT_COMMITTER_EMAIL=c@example GIT_AUTHOR_DATE='2026-01-01T00:00:00Z' GIT_COMMITTER_DATE='2026-01-01T00:00:00Z'
-git config --global init.defaultBranch main
-git config --global gc.auto 0
+. "$TEST_DIRECTORY/git.inc"
 git init -q "$files/tree" || fail "init"
 python3 - "$files/tree" <<'PYTHON' || fail "the files"
 import os, sys

@@ -16,25 +16,7 @@ mkdir "$root"
 chmod 755 . "$root"
 head -c 3000 /dev/zero >"$root/small"
 head -c 300000 /dev/zero >"$root/large"
-cat >nginx.conf <<END
-daemon off;
-worker_processes 2;
-pid $PWD/nginx.pid;
-error_log stderr;
-events { worker_connections 128; }
-http {
-  access_log off;
-  sendfile on;
-  client_body_temp_path $files/body;
-  proxy_temp_path $files/proxy;
-  fastcgi_temp_path $files/fastcgi;
-  uwsgi_temp_path $files/uwsgi;
-  scgi_temp_path $files/scgi;
-  server { listen 8082; root $root; }
-}
-END
-nginx -c "$PWD/nginx.conf" -p "$PWD" -e stderr &
-server=$!
+start_nginx 8082 "$root" "$files"
 load 18082 200 4 /small 3000
 load 18082 10 2 /large 300000
 

@@ -13,24 +13,7 @@ need nginx
 mkdir root
 chmod 755 . root
 head -c 3000 /dev/zero >root/small
-cat >nginx.conf <<END
-daemon off;
-worker_processes 2;
-pid $PWD/nginx.pid;
-error_log stderr;
-events { worker_connections 128; }
-http {
-  access_log off;
-  client_body_temp_path $PWD/body;
-  proxy_temp_path $PWD/proxy;
-  fastcgi_temp_path $PWD/fastcgi;
-  uwsgi_temp_path $PWD/uwsgi;
-  scgi_temp_path $PWD/scgi;
-  server { listen 8082; root $PWD/root; }
-}
-END
-nginx -c "$PWD/nginx.conf" -p "$PWD" -e stderr &
-server=$!
+start_nginx 8082 "$PWD/root"
 load 18082 50 4 /small 3000
 workers=$(pgrep -P "$server" | sort)
 for i in 1 2 3; do

@@ -7,6 +7,7 @@
 // variants: trap shim
 // time: 240
 // links: tests/model/checker.cc tests/model/executor.cc tests/model/generator.cc tests/model/model.cc tests/model/operation.cc
+#include "tests/faults/domain.h"
 #include "tests/faults/storage_domain.h"
 #include "tests/model/checker.h"
 
@@ -78,7 +79,7 @@ int main() {
   for (int i = 0; i < kKills; i++) {
     // Soon after one another, and after a while.
     Sleep(i % 3 * 300);
-    domain.Order("kill-daemon");
+    Kill("daemon", "storage");
     const int64_t begin = Milliseconds();
     // By the ring and the kernel's lanes alone, without the daemon.
     for (int round = 0; round < 20; round++) {

@@ -19,7 +19,7 @@ in_root() { tools/build-root-exec bash -euc "cd '/virtuos/${work#"$checkout"/}';
 machine() { # DISK
   cat >"$work/inside"
   chmod +x "$work/inside"
-  tools/vm/vm-run --config "${CONFIG:-release}" --timeout 120 --storage "$1" "$work/inside" || fail "with the disk $1: status $?"
+  tools/vm/vm-run --config "${CONFIG:-test}" --timeout 120 --storage "$1" "$work/inside" || fail "with the disk $1: status $?"
 }
 
 common='

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files that are open when the storage domain dies go on in the next one: what was synced is there, calls during the
-// outage wait and then work, a descriptor that appends appends, a mapping shows the file, a directory finds its names.
-// Nobody sees an error: everything was synced.
+// outage wait and then work, a descriptor that appends appends, a mapping shows the file, a directory finds its names,
+// a file without a name is there until its last close, which frees its room, also if that came while there was no
+// domain. Nobody sees an error: everything was synced.
 // tier: fast
 // boot: shared
 // variants: trap shim
@@ -24,6 +25,87 @@ void WaitUntilBlocked(pid_t pid) {
   FAIL("process %d does not wait", pid);
 }
 
+// Files that have no name, each of another kind; what is in them was synced.
+class Nameless {
+ public:
+  static constexpr size_t kSize = 4 << 20;
+
+  explicit Nameless(const std::string& name) : name_(name) {
+    Put(name + ".new", "new");
+    files_.push_back(Make(".unlinked"));
+    CHECK_OK(unlink((name + ".unlinked").c_str()));
+    files_.push_back(Make(".replaced"));
+    CHECK_OK(rename((name + ".new").c_str(), (name + ".replaced").c_str()));
+    files_.push_back(Make(".one"));
+    CHECK_OK(link((name + ".one").c_str(), (name + ".two").c_str()));
+    CHECK_OK(unlink((name + ".one").c_str()));
+    CHECK_OK(unlink((name + ".two").c_str()));
+    files_.push_back(Open(".", O_TMPFILE | O_RDWR, 0600));
+    Fill(files_.back());
+    // Given a name, and unlinked again.
+    files_.push_back(Open(".", O_TMPFILE | O_RDWR, 0600));
+    Fill(files_.back());
+    CHECK_OK(linkat(AT_FDCWD, ("/proc/self/fd/" + std::to_string(files_.back())).c_str(), AT_FDCWD,
+                    (name + ".named").c_str(), AT_SYMLINK_FOLLOW));
+    CHECK_EQ(StatOf(files_.back()).st_nlink, 1);
+    CHECK_OK(unlink((name + ".named").c_str()));
+    CHECK_OK(syncfs(files_.back()));
+    for (const Fd& file : files_) CHECK_OK(fsync(file));
+    Check();
+  }
+
+  void Check() {
+    for (const Fd& file : files_) {
+      CHECK_EQ(StatOf(file).st_nlink, 0);
+      CheckSame(ReadAt(file, kSize + 1, 0), text_, "without a name");
+    }
+    for (const char* gone : {".unlinked", ".one", ".two", ".named"}) CHECK(!Exists(name_ + gone));
+    CheckSame(Contents(name_ + ".replaced"), "new", "what replaced it");
+  }
+
+  void Change(const std::string& piece) {
+    for (const Fd& file : files_) {
+      WriteAt(file, piece, 0);
+      CHECK_OK(fsync(file));
+    }
+    text_.replace(0, piece.size(), piece);
+  }
+
+  void Close() { files_.clear(); }
+  // Bytes of all of them, also after Close().
+  static constexpr size_t size() { return 5 * kSize; }
+
+ private:
+  void Fill(const Fd& file) {
+    WriteAt(file, text_, 0);
+    CHECK_OK(fsync(file));
+  }
+  Fd Make(const char* suffix) {
+    Fd file = Create(name_ + suffix, 0600);
+    Fill(file);
+    return file;
+  }
+
+  const std::string name_;
+  std::string text_ = Text(kSize, 72);
+  std::vector<Fd> files_;
+};
+
+size_t Room() {
+  struct statfs where;
+  CHECK_OK(statfs(".", &where));
+  return where.f_bfree * where.f_bsize;
+}
+
+// What has been freed counts once the journal has it.
+void AwaitRoom(size_t room) {
+  const Fd here = Open(".", O_RDONLY | O_DIRECTORY);
+  for (const int64_t end = Milliseconds() + kSoon; Room() < room; Sleep(20)) {
+    if (Milliseconds() > end) FAIL("%zu bytes are free, not %zu", Room(), room);
+    CHECK_OK(syncfs(here));
+  }
+}
+
 int main() {
   NeedRoot();
   Directory directory;
@@ -43,6 +125,14 @@ int main() {
   CHECK_OK(syncfs(file));
   CHECK_OK(fsync(file));
   CHECK_OK(fsync(append));
+
+  const std::string far = Text(3'000'000, 73);
+  Put("far", far);
+  const Fd far_file = Open("far", O_RDONLY);
+  CHECK_OK(fsync(far_file));
+  const Mapping far_mapping(far_file, far.size(), PROT_READ, MAP_SHARED);
+  Nameless nameless("nameless"), abandoned("abandoned");
+  const size_t room = Room();
 
   auto* stop = static_cast<std::atomic<bool>*>(
       mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
@@ -64,9 +154,14 @@ int main() {
   started.Take();
 
   for (int round = 0; round < 2; round++) {
-    pid_t waiting = 0;
+    pid_t waiting = 0, faulting = 0;
     Outage(
         [&] {
+          // A page that is not in memory is waited for, as a read is.
+          faulting = Fork([&] {
+            const size_t at = 1'000'000 * (round + 1);
+            CHECK(Same(far_mapping.data() + at, far.data() + at, 5000));
+          });
           waiting = Fork([&] {
             WriteAt(file, "while it is gone", 50'000);
             CHECK_OK(fsync(file));
@@ -76,9 +171,12 @@ int main() {
             CHECK_OK(fsync(fresh));
           });
           WaitUntilBlocked(waiting);
+          WaitUntilBlocked(faulting);
+          if (round == 0) abandoned.Close();
         },
         "storage");
     Join(waiting);
+    Join(faulting);
     expected.replace(50'000, 16, "while it is gone");
     CheckSame(Contents("new" + std::to_string(round)), "made while it is gone", "a new file");
 
@@ -95,9 +193,16 @@ int main() {
     CHECK(Same(mapping.data(), "inside", 6));
     const Fd again(CHECK_OK(openat(here, "d/inside", O_RDONLY | O_CLOEXEC)));
     CheckSame(ReadAt(again, 100, 0), "inside", "below a directory that was open");
+    nameless.Check();
+    nameless.Change("round " + std::to_string(round));
+    nameless.Check();
   }
   *stop = true;
   Join(reader);
+  // The others' room came back in the second domain, though they were closed while there was none.
+  AwaitRoom(room + abandoned.size() - Nameless::kSize);
+  nameless.Close();
+  AwaitRoom(room + abandoned.size() + nameless.size() - Nameless::kSize);
   CheckSame(Contents("file"), expected, "by its name");
   CHECK_EQ(StatOf("file").st_mode & 07777u, 0400u);
   return 0;

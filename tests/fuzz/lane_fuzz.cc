@@ -7,34 +7,14 @@
 #include <cstring>
 
 #include "kernel/virtuos/common/lane.h"
+#include "tests/fuzz/input.h"
 
 namespace {
 
+using vos::fuzz::Input;
+using vos::fuzz::Require;
+
 constexpr __u32 kDepth = VOS_USER_LANE_DEPTH;
-
-void Require(bool condition) {
-  if (!condition) abort();
-}
-
-// Takes the input apart; zeros once it is used up.
-class Input {
- public:
-  Input(const std::uint8_t* data, std::size_t size) : data_(data), size_(size) {}
-  bool empty() const { return size_ == 0; }
-  template <typename T>
-  T Take() {
-    T value = 0;
-    const std::size_t count = size_ < sizeof(T) ? size_ : sizeof(T);
-    std::memcpy(&value, data_, count);
-    data_ += count;
-    size_ -= count;
-    return value;
-  }
-
- private:
-  const std::uint8_t* data_;
-  std::size_t size_;
-};
 
 }  // namespace
 

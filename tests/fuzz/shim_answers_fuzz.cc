@@ -11,10 +11,13 @@
 
 #include "libsyscall-shim/file_transfer.h"
 #include "libsyscall-shim/transfer.h"
+#include "tests/fuzz/input.h"
 #include "tests/unit/simulated_session.h"
 
 namespace {
 
+using vos::fuzz::Input;
+using vos::fuzz::Require;
 using vos::shim::Domain;
 using vos::shim::SimulatedSession;
 
@@ -23,29 +26,6 @@ constexpr std::size_t kLargest = 70'000;
 constexpr int kLastErrno = 133;
 // Of one input.
 constexpr int kCalls = 64;
-
-void Require(bool condition) {
-  if (!condition) abort();
-}
-
-class Input {
- public:
-  Input(const std::uint8_t* data, std::size_t size) : data_(data), size_(size) {}
-  bool empty() const { return size_ == 0; }
-  template <typename T>
-  T Take() {
-    T value = 0;
-    const std::size_t count = std::min(size_, sizeof(T));
-    std::memcpy(&value, data_, count);
-    data_ += count;
-    size_ -= count;
-    return value;
-  }
-
- private:
-  const std::uint8_t* data_;
-  std::size_t size_;
-};
 
 // Made once: threads and mappings.
 struct World {

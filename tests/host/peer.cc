@@ -6,6 +6,8 @@
 //   forwarded PORT;
 //             the answer is "COUNT ok, SIZE bytes each", or what was wrong with the first that
 //             failed
+//   TCP 7100  ledgers, of what programs inside were told: a line "NAME NUMBER" is entered, a line
+//             "= NAME" is answered by one line with all numbers of that ledger
 //   UDP 53    name service: NAME.virtuos.test is 192.0.2.1 and 2001:db8::1, any other name does not
 //   exist
 #include <arpa/inet.h>
@@ -22,6 +24,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <map>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -29,10 +32,11 @@
 
 namespace {
 
-constexpr uint16_t kHttpPort = 8000, kLoadPort = 7000, kNamePort = 53;
+constexpr uint16_t kHttpPort = 8000, kLoadPort = 7000, kLedgerPort = 7100, kNamePort = 53;
 constexpr int kMaxParallel = 64;
 constexpr size_t kMaxRequest = 8192;
 constexpr size_t kMaxBytes = 64 << 20;
+constexpr size_t kMaxEntries = 1'000'000;  // of all ledgers
 constexpr int kTimeoutSeconds = 60;
 // How long a server inside may take to listen.
 constexpr int kConnectTries = 150;
@@ -189,6 +193,41 @@ void ServeLoad(int fd) {
   close(fd);
 }
 
+// ------------------------------------------------------------------ ledgers
+
+// What lasts as long as the machine, whatever dies in it.
+std::mutex ledgers_lock;
+std::map<std::string, std::string> ledgers;  // name -> numbers, blanks between them
+size_t ledger_entries = 0;
+
+// False: the line makes no sense.
+bool HandleLedgerLine(int fd, const std::string& line) {
+  char name[64] = "";
+  unsigned long long number = 0;
+  const std::scoped_lock guard(ledgers_lock);
+  if (sscanf(line.c_str(), "= %63s", name) == 1) return SendAll(fd, ledgers[name] + "\n");
+  if (sscanf(line.c_str(), "%63s %llu", name, &number) != 2 || ++ledger_entries > kMaxEntries)
+    return false;
+  std::string& ledger = ledgers[name];
+  ledger += (ledger.empty() ? "" : " ") + std::to_string(number);
+  return true;
+}
+
+// No limit of time: programs may have nothing to enter for long.
+void ServeLedger(int fd) {
+  std::string text;
+  char piece[4096];
+  bool good = true;
+  while (good && text.size() <= kMaxRequest) {
+    const ssize_t count = recv(fd, piece, sizeof(piece), 0);
+    if (count <= 0) break;
+    text.append(piece, count);
+    for (size_t end; good && (end = text.find('\n')) != text.npos; text.erase(0, end + 1))
+      good = HandleLedgerLine(fd, text.substr(0, end));
+  }
+  close(fd);
+}
+
 // ------------------------------------------------------------- name service
 
 void ServeNames(int fd) {
@@ -232,15 +271,20 @@ void ServeNames(int fd) {
 int main() {
   signal(SIGPIPE, SIG_IGN);
   const int http = Bind(SOCK_STREAM, kHttpPort), load = Bind(SOCK_STREAM, kLoadPort),
-            names = Bind(SOCK_DGRAM, kNamePort);
+            ledger = Bind(SOCK_STREAM, kLedgerPort), names = Bind(SOCK_DGRAM, kNamePort);
   std::thread(ServeNames, names).detach();
   for (;;) {
-    pollfd listeners[] = {{http, POLLIN, 0}, {load, POLLIN, 0}};
-    if (poll(listeners, 2, -1) < 0) continue;
+    pollfd listeners[] = {{http, POLLIN, 0}, {load, POLLIN, 0}, {ledger, POLLIN, 0}};
+    if (poll(listeners, 3, -1) < 0) continue;
     for (const pollfd& listener : listeners) {
       if (!(listener.revents & POLLIN)) continue;
       const int fd = accept4(listener.fd, nullptr, nullptr, SOCK_CLOEXEC);
-      if (fd >= 0) std::thread(listener.fd == http ? ServeHttp : ServeLoad, fd).detach();
+      if (fd < 0) continue;
+      std::thread(listener.fd == http   ? ServeHttp
+                  : listener.fd == load ? ServeLoad
+                                        : ServeLedger,
+                  fd)
+          .detach();
     }
   }
 }

@@ -4,17 +4,9 @@
 // tier: fast
 // boot: shared
 // variants: trap shim local
-#include <sys/epoll.h>
-
-#include "testing.h"
+#include "epoll.h"
 
 using namespace vos::testing;
-
-static uint32_t Wait(int epoll, int milliseconds) {
-  epoll_event event = {};
-  const int count = CHECK_OK(epoll_wait(epoll, &event, 1, milliseconds));
-  return count ? event.events : 0;
-}
 
 int main() {
   for (int family : kFamilies) {

@@ -5,38 +5,9 @@
 // boot: shared
 // variants: trap shim local
 #include "files.h"
+#include "rights.h"
 
 using namespace vos::testing;
-
-static void Pass(int through, int fd) {
-  char byte = '.';
-  iovec piece{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message = {};
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof(control);
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  *header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
-  memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-  CHECK_EQ(sendmsg(through, &message, 0), 1);
-}
-
-static Fd Take(int through) {
-  char byte;
-  iovec piece{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message = {};
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof(control);
-  CHECK_EQ(recvmsg(through, &message, MSG_CMSG_CLOEXEC), 1);
-  int fd;
-  memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
-  return Fd(fd);
-}
 
 int main() {
   NeedRoot();

@@ -5,16 +5,10 @@
 // boot: shared
 // variants: trap shim local
 #include "files.h"
+#include "opaque_value.h"
 #include "shim_counters.h"
 
 using namespace vos::testing;
-
-// A value that the compiler does not warn of.
-template <typename T>
-static T Opaque(T value) {
-  asm volatile("" : "+r"(value));
-  return value;
-}
 
 int main() {
   Directory directory;

@@ -12,6 +12,7 @@
 #include <random>
 
 #include "kernel/virtuos/abi/virtuos.h"
+#include "repetitions.h"
 #include "testing.h"
 
 using namespace vos::testing;
@@ -285,7 +286,7 @@ int main() {
   {
     // In a process of its own and with the threads of this one.
     Thread beside([&] { Witness(stop, 1, rounds); });
-    for (unsigned seed = 1; misuses < kMisuses; seed++) {
+    for (unsigned seed = 1; misuses < Times(kMisuses); seed++) {
       *report = {};
       const pid_t child = Fork([&] {
         Handle(SIGALRM, [](int) {});

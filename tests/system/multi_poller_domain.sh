@@ -18,6 +18,8 @@ grep '^domain=network' /sys/kernel/debug/virtuos/state | grep 'state=connected p
 id=$(xl domid network)
 
 failed=0
+# What only repeats itself does so less often than in the domain with one poller: there are more vCPUs than processors.
+export VOS_TEST_PART=4
 run() { # VARIANT OPTION PROGRAM
   # shellcheck disable=SC2086
   start=$(cut -d. -f1 /proc/uptime)

@@ -6,42 +6,10 @@
 // variants: trap shim local
 #include <sys/pidfd.h>
 
+#include "rights.h"
 #include "testing.h"
 
 using namespace vos::testing;
-
-static void Pass(int through, int fd) {
-  char byte = '.';
-  iovec piece{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message = {};
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof(control);
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  *header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
-  memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-  CHECK_EQ(sendmsg(through, &message, 0), 1);
-}
-
-static Fd Take(int through, int flags = MSG_CMSG_CLOEXEC) {
-  char byte;
-  iovec piece{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message = {};
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof(control);
-  CHECK_EQ(recvmsg(through, &message, flags), 1);
-  const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  CHECK(header && header->cmsg_type == SCM_RIGHTS);
-  int fd;
-  memcpy(&fd, CMSG_DATA(header), sizeof(fd));
-  CHECK_EQ(fcntl(fd, F_GETFD), flags ? FD_CLOEXEC : 0);
-  return Fd(fd);
-}
 
 int main() {
   for (int family : kFamilies) {

@@ -7,14 +7,13 @@
 // boot: shared
 // variants: shim
 #include <sys/mman.h>
-#include <sys/ptrace.h>
-#include <sys/user.h>
 #include <x86intrin.h>
 
 #include <algorithm>
 #include <fstream>
 
 #include "testing.h"
+#include "tools/common/system_call_trace.h"
 
 using namespace vos::testing;
 
@@ -50,9 +49,8 @@ static long Counter(const std::string& name) {
   FAIL("there is no counter %s", name.c_str());
 }
 
-// Traced: stops of its own mark the beginning and the end of what is counted.
 static void Traced(Pair& tcp, Progress& progress) {
-  const pid_t self = getpid();
+  const vos::TracedProcess self;
   char byte = 'x';
   // Earns the fast path, and waits until what is sent is ready.
   for (int i = 0; i < 200; i++) CheckAlive(tcp.client, tcp.server);
@@ -61,8 +59,8 @@ static void Traced(Pair& tcp, Progress& progress) {
   SendAll(tcp.client, ready.data(), ready.size());
   for (int queued = 0; queued < static_cast<int>(ready.size()); Sleep(10))
     CHECK_OK(ioctl(tcp.server, FIONREAD, &queued));
-  // The first signal marks the beginning; what the stop delays is over before a batch begins.
-  kill(self, SIGUSR1);
+  // What the stop delays is over before a batch begins.
+  self.Begin();
   for (int i = 0; i < kWarmUp; i++) CHECK_EQ(recv(tcp.server, &byte, 1, 0), 1);
   uint64_t end = __rdtsc();
   for (int batch = 0; batch < kBatches; batch++) {
@@ -78,7 +76,7 @@ static void Traced(Pair& tcp, Progress& progress) {
     }
   }
   progress.batch = kBatches;
-  kill(self, SIGUSR2);
+  self.End();
 }
 
 int main() {
@@ -88,45 +86,23 @@ int main() {
   CHECK(progress != MAP_FAILED);
   progress->batch = -1;
   const double cycles = CyclesPerMicrosecond();
-  const pid_t child = Fork([&] {
-    CHECK_OK(ptrace(PTRACE_TRACEME, 0, 0, 0));
-    raise(SIGSTOP);
-    Traced(tcp, *progress);
-  });
-  int status = 0;
-  int stops[kBatches] = {};
+  const pid_t child = Fork([&] { Traced(tcp, *progress); });
+  int calls[kBatches] = {};
   long events = 0;
-  bool counting = false;
   std::string others;
-  CHECK_OK(waitpid(child, &status, 0));
-  CHECK(WIFSTOPPED(status));
-  CHECK_OK(ptrace(PTRACE_SETOPTIONS, child, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL));
-  for (int deliver = 0;;) {
-    // While the calls are not counted, signals alone stop it.
-    CHECK_OK(ptrace(counting ? PTRACE_SYSCALL : PTRACE_CONT, child, 0, deliver));
-    deliver = 0;
-    CHECK_OK(waitpid(child, &status, 0));
-    if (WIFEXITED(status)) break;
-    CHECK(WIFSTOPPED(status));
-    const int signal_number = WSTOPSIG(status);
-    if (signal_number == SIGUSR1) {
-      counting = true;
-      events = Counter("events_ready");
-    } else if (signal_number == SIGUSR2) {
-      counting = false;
-      events = Counter("events_ready") - events;
-    } else if (signal_number == (SIGTRAP | 0x80)) {
-      const int batch = progress->batch;
-      if (batch < 0 || batch >= kBatches) continue;
-      stops[batch]++;
-      user_regs_struct registers;
-      CHECK_OK(ptrace(PTRACE_GETREGS, child, 0, &registers));
-      // The shim's own calls are those of VirtuOS.
-      if (registers.orig_rax != SYS_prctl) others += " " + std::to_string(registers.orig_rax);
-    } else {
-      deliver = signal_number;
-    }
-  }
+  const int status = CHECK_OK(vos::FollowSystemCalls(
+      child,
+      [&](bool begin) {
+        events = begin ? Counter("events_ready") : Counter("events_ready") - events;
+      },
+      [&](long number) {
+        const int batch = progress->batch;
+        if (batch < 0 || batch >= kBatches) return;
+        calls[batch]++;
+        // The shim's own calls are those of VirtuOS.
+        if (number != SYS_prctl) others += " " + std::to_string(number);
+      }));
+  CHECK(WIFEXITED(status));
   CHECK_EQ(WEXITSTATUS(status), 0);
   int calm = 0, late_traps = 0;
   for (int batch = 0; batch < kBatches; batch++) {
@@ -134,12 +110,11 @@ int main() {
     const double pause = static_cast<double>(progress->longest_pause[batch]) / cycles;
     const bool late = call > kLateMicroseconds || pause > kLateMicroseconds;
     calm += !late;
-    // Entry and exit of each.
-    if (late) late_traps += stops[batch] / 2;
-    if (stops[batch])
+    if (late) late_traps += calls[batch];
+    if (calls[batch])
       printf("batch %d: %d system calls; longest call %.0f us, longest pause %.0f us\n", batch,
-             stops[batch] / 2, call, pause);
-    if (!late) CHECK_EQ(stops[batch], 0);
+             calls[batch], call, pause);
+    if (!late) CHECK_EQ(calls[batch], 0);
   }
   printf("%d of %d batches of %d calls undisturbed, without a system call; %d in the others\n",
          calm, kBatches, kCalls, late_traps);

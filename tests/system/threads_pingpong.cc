@@ -5,9 +5,10 @@
 // boot: shared
 // variants: trap shim local
 // time: 60
-#include "testing.h"
-
 #include <memory>
+
+#include "repetitions.h"
+#include "testing.h"
 
 using namespace vos::testing;
 
@@ -29,23 +30,24 @@ int main() {
   {
     std::vector<std::unique_ptr<Thread>> threads;
     for (int id = 0; id < 64; id++)
-      threads.push_back(std::make_unique<Thread>([id] { PingPong(id, 40); }));
+      threads.push_back(std::make_unique<Thread>([id] { PingPong(id, Times(40)); }));
   }
-  for (int wave = 0; wave < 25; wave++) {
+  for (int wave = 0; wave < Times(25); wave++) {
     std::vector<std::unique_ptr<Thread>> threads;
     for (int id = 0; id < 8; id++)
       threads.push_back(std::make_unique<Thread>([=] { PingPong(wave * 8 + id, 5); }));
   }
   // Between threads: one sends, the other receives.
+  const int count = Times(500);
   Pair tcp = TcpPair(AF_INET);
   Thread echo([&] {
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < count; i++) {
       char bytes[32];
       ReceiveAll(tcp.server, bytes, 1 + i % 32);
       SendAll(tcp.server, bytes, 1 + i % 32);
     }
   });
-  for (int i = 0; i < 500; i++) {
+  for (int i = 0; i < count; i++) {
     char out[32], in[32];
     memset(out, i, sizeof(out));
     SendAll(tcp.client, out, 1 + i % 32);

@@ -48,19 +48,6 @@ class ShimLane : public testing::Test {
     ASSERT_EQ(byte, 'b');
   }
 
-  // Every call sleeps for its completion; handler runs at the first.
-  void InterruptNextWait(void (*handler)(int)) {
-    signal(SIGUSR1, handler);
-    session_.header().spin_cycles = 0;
-    session_.Stall();
-    session_.on_wait = [this] {
-      session_.on_wait = [] { return 0L; };
-      raise(SIGUSR1);
-      session_.Resume();
-      return static_cast<long>(-EINTR);
-    };
-  }
-
   template <typename Body>
   static int InChild(Body body) {
     const pid_t child = fork();
@@ -165,7 +152,7 @@ TEST_F(ShimLane, WaitsWithoutSpinning) {
 TEST_F(ShimLane, AHandlerThatInterruptsACallTraps) {
   session_.Earn();
   Echo();
-  InterruptNextWait([](int) {
+  session_.InterruptNextWait([](int) {
     char byte = 0;
     EXPECT_EQ(Write(current_->theirs(), "h", 1), 1);
     EXPECT_EQ(Send(current_->ours(), "i", 1, 0), 1);
@@ -185,7 +172,7 @@ TEST_F(ShimLane, AHandlerThatInterruptsACallTraps) {
 TEST_F(ShimLane, AHandlerThatRunsForLongGetsALaneOfItsOwn) {
   session_.Earn();
   Echo();
-  InterruptNextWait([](int) {
+  session_.InterruptNextWait([](int) {
     current_->session_.Resume();
     char byte = 0;
     EXPECT_EQ(read(current_->theirs(), &byte, 1), 1);
@@ -206,7 +193,7 @@ TEST_F(ShimLane, ALaneIsUsedAgainAfterAHandlerJumpedOut) {
   session_.Earn();
   Echo();
   for (int round = 0; round < 30; ++round) {
-    InterruptNextWait([](int) { siglongjmp(escape, 1); });
+    session_.InterruptNextWait([](int) { siglongjmp(escape, 1); });
     if (sigsetjmp(escape, 1) == 0) {
       Write(ours(), "o", 1);
       FAIL() << "was not interrupted";
@@ -242,7 +229,7 @@ TEST_F(ShimLane, ALaneIsUsedAgainAfterAHandlerJumpedOut) {
 TEST_F(ShimLane, CallsFromDeeperAfterAJumpGetAnotherLaneInTheEnd) {
   session_.Earn();
   Echo();
-  InterruptNextWait([](int) { siglongjmp(escape, 1); });
+  session_.InterruptNextWait([](int) { siglongjmp(escape, 1); });
   if (sigsetjmp(escape, 1) == 0) Write(ours(), "o", 1);
   session_.on_wait = nullptr;
   session_.Resume();
@@ -337,15 +324,10 @@ TEST_F(ShimLane, AForkedChildHasNoSession) {
 pid_t child_of_handler;
 
 TEST_F(ShimLane, AChildForkedByAHandlerThatInterruptedACall) {
-  static const int registered = pthread_atfork(
-      [] {
-        if (state != nullptr) BeforeFork();
-      },
-      AfterForkInParent, AfterForkInChild);
-  ASSERT_EQ(registered, 0);
+  ASSERT_EQ(RegisterForkHandlers(), 0);
   session_.Earn();
   Echo();
-  InterruptNextWait([](int) { child_of_handler = fork(); });
+  session_.InterruptNextWait([](int) { child_of_handler = fork(); });
   const ssize_t result = Write(ours(), "o", 1);
   if (child_of_handler == 0) {
     // The request was its parent's; it can't know what became of it.

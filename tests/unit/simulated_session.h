@@ -10,6 +10,7 @@
 #define VIRTUOS_TESTS_UNIT_SIMULATED_SESSION_H_
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -25,6 +26,7 @@
 
 #include "kernel/virtuos/abi/virtuos.h"
 #include "kernel/virtuos/common/lane.h"
+#include "libsyscall-shim/client_lane.h"
 #include "libsyscall-shim/copy.h"
 #include "libsyscall-shim/include/virtuos/shim.h"
 #include "libsyscall-shim/kernel_calls.h"
@@ -103,6 +105,19 @@ class SimulatedSession {
     Stall();
     header().spin_cycles = 0;
     serve_in_wait_ = true;
+  }
+
+  // Every call sleeps for its completion; handler runs at the first.
+  void InterruptNextWait(void (*handler)(int)) {
+    signal(SIGUSR1, handler);
+    header().spin_cycles = 0;
+    Stall();
+    on_wait = [this] {
+      on_wait = [] { return 0L; };
+      raise(SIGUSR1);
+      Resume();
+      return static_cast<long>(-EINTR);
+    };
   }
 
   vos_session_header& header() { return const_cast<vos_session_header&>(*HeaderOf(base_)); }
@@ -459,6 +474,16 @@ class SimulatedSession {
   bool serve_in_wait_ = false;
   std::jthread service_;
 };
+
+// The shim's own handlers of fork(), from now on; once in a process. 0 or an error.
+inline int RegisterForkHandlers() {
+  static const int registered = pthread_atfork(
+      [] {
+        if (state != nullptr) BeforeFork();
+      },
+      AfterForkInParent, AfterForkInChild);
+  return registered;
+}
 
 }  // namespace vos::shim
 

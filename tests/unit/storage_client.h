@@ -31,6 +31,7 @@
 #include "service-domains/storage/file_system.h"
 #include "service-domains/storage/relay.h"
 #include "service-domains/storage/server.h"
+#include "service-domains/storage/unnamed_files.h"
 #include "tools/common/file_descriptor.h"
 
 namespace vos::storage {
@@ -40,10 +41,10 @@ class SocketRelay : public Relay {
  public:
   using Relay::Relay;
 
-  Outcome<void> Attach(std::uint64_t unique, int file) override {
+  Outcome<void> Attach(std::uint64_t unique, FileDescriptor file) override {
     const std::lock_guard lock(mutex_);
     if (refuse_) return Refuse(EINVAL);
-    files_[unique] = FileDescriptor(dup(file));
+    files_[unique] = std::move(file);
     return {};
   }
 
@@ -116,7 +117,8 @@ inline constexpr int kSilenceMilliseconds = 100;
 
 class Daemon {
  public:
-  explicit Daemon(std::unique_ptr<ExportTree> tree) : files_(std::move(tree)) {
+  Daemon(std::unique_ptr<ExportTree> tree, std::unique_ptr<UnnamedFiles> unnamed)
+      : files_(std::move(tree), std::move(unnamed)) {
     int ends[2];
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
     client_ = FileDescriptor(ends[0]);
@@ -176,7 +178,11 @@ class StorageTest : public ::testing::Test {
       GTEST_SKIP() << "files of " << directory_
                    << " cannot be opened by handle: " << std::strerror(tree.error());
     }
-    daemon_ = std::make_unique<Daemon>(std::move(*tree));
+    std::filesystem::create_directories(Top());
+    ASSERT_TRUE(UnnamedFiles::Begin(Top()));
+    auto unnamed = UnnamedFiles::Open(Top());
+    ASSERT_TRUE(unnamed);
+    daemon_ = std::make_unique<Daemon>(std::move(*tree), std::move(*unnamed));
     Initialise();
   }
 
@@ -184,14 +190,20 @@ class StorageTest : public ::testing::Test {
     daemon_.reset();
     std::error_code error;
     std::filesystem::remove_all(directory_, error);
+    std::filesystem::remove_all(Top(), error);
   }
 
-  // Another daemon in the place of the first.
-  void Restart() {
+  // Another daemon in the place of the first, in another domain if `begin`.
+  void Restart(bool begin = false) {
     daemon_.reset();
     auto tree = ExportTree::Open(directory_);
     ASSERT_TRUE(tree);
-    daemon_ = std::make_unique<Daemon>(std::move(*tree));
+    if (begin) {
+      ASSERT_TRUE(UnnamedFiles::Begin(Top()));
+    }
+    auto unnamed = UnnamedFiles::Open(Top());
+    ASSERT_TRUE(unnamed);
+    daemon_ = std::make_unique<Daemon>(std::move(*tree), std::move(*unnamed));
     Initialise();
   }
 
@@ -220,6 +232,7 @@ class StorageTest : public ::testing::Test {
     header.nodeid = node;
     header.uid = identity.uid;
     header.gid = identity.gid;
+    header.padding = padding_;
     return std::string(reinterpret_cast<const char*>(&header), sizeof(header)) + body;
   }
 
@@ -298,12 +311,15 @@ class StorageTest : public ::testing::Test {
   }
 
   std::string Path(const std::string& name) const { return directory_ + "/" + name; }
+  // Where files without a name are: no part of the export.
+  std::string Top() const { return directory_ + "-top"; }
 
   std::string directory_;
   std::unique_ptr<Daemon> daemon_;
   fuse_init_out init_{};
   FileDescriptor last_file_;
   std::uint64_t next_unique_ = 0;
+  std::uint16_t padding_ = 0;  // of the headers of messages
 };
 
 }  // namespace vos::storage

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// links: service-domains/storage/attributes.cc service-domains/storage/directories.cc service-domains/storage/export_tree.cc service-domains/storage/extended_attributes.cc service-domains/storage/files.cc service-domains/storage/identity.cc service-domains/storage/message.cc service-domains/storage/names.cc service-domains/storage/relay.cc service-domains/storage/server.cc service-domains/storage/session.cc -lfuse3
+// links: service-domains/storage/attributes.cc service-domains/storage/directories.cc service-domains/storage/export_tree.cc service-domains/storage/extended_attributes.cc service-domains/storage/files.cc service-domains/storage/identity.cc service-domains/storage/message.cc service-domains/storage/names.cc service-domains/storage/relay.cc service-domains/storage/server.cc service-domains/storage/session.cc service-domains/storage/unnamed_files.cc -lfuse3
 // Messages that are not what they should be: refused, and nothing else happens.
 #include <functional>
 #include <random>
@@ -137,7 +137,7 @@ TEST_F(StorageMessagesTest, NothingIsServedBeforeInit) {
   daemon_.reset();
   auto tree = ExportTree::Open(directory_);
   ASSERT_TRUE(tree);
-  daemon_ = std::make_unique<Daemon>(std::move(*tree));
+  daemon_ = std::make_unique<Daemon>(std::move(*tree), nullptr);
   EXPECT_EQ(Call(FUSE_GETATTR, kRootNode, Body::Of(fuse_getattr_in{})).error, EIO);
   Initialise();
   EXPECT_EQ(Attributes(kRootNode).nlink, 2u);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// links: service-domains/storage/attributes.cc service-domains/storage/directories.cc service-domains/storage/export_tree.cc service-domains/storage/extended_attributes.cc service-domains/storage/files.cc service-domains/storage/identity.cc service-domains/storage/message.cc service-domains/storage/names.cc service-domains/storage/relay.cc service-domains/storage/server.cc service-domains/storage/session.cc -lfuse3
+// links: service-domains/storage/attributes.cc service-domains/storage/directories.cc service-domains/storage/export_tree.cc service-domains/storage/extended_attributes.cc service-domains/storage/files.cc service-domains/storage/identity.cc service-domains/storage/message.cc service-domains/storage/names.cc service-domains/storage/relay.cc service-domains/storage/server.cc service-domains/storage/session.cc service-domains/storage/unnamed_files.cc -lfuse3
 // What the storage daemon does for each operation, message by message.
 #include <gmock/gmock.h>
 #include <linux/fs.h>
@@ -7,14 +7,17 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include <cstdio>
 #include <set>
 
+#include "kernel/virtuos/abi/relay.h"
 #include "tests/unit/storage_client.h"
 
 namespace vos::storage {
 namespace {
 
 using ::testing::Contains;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 TEST_F(StorageTest, AgreesOnWhatItKeeps) {
@@ -547,6 +550,88 @@ TEST_F(StorageTest, TheWholeFileSystem) {
   synchronize.fsync_flags = FUSE_FSYNC_FDATASYNC;
   EXPECT_EQ(Call(FUSE_FSYNCDIR, kRootNode, Body::Of(synchronize)).error, 0);
   EXPECT_EQ(Call(FUSE_SYNCFS, kRootNode, Body::Of(fuse_syncfs_in{})).error, 0);
+}
+
+// What the domain of the next test keeps without a name, and where.
+std::vector<std::string> NamesIn(const std::string& directory) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    names.push_back(entry.path().filename().string());
+  }
+  return names;
+}
+
+TEST_F(StorageTest, AnOpenFileWithoutANameIsFoundByTheNextDomain) {
+  const std::string now = Top() + "/unnamed", before = Top() + "/unnamed-before";
+  const NodeId unlinked = Create(kRootNode, "unlinked", O_RDWR, 0600).As<fuse_entry_out>().nodeid;
+  const NodeId replaced = Create(kRootNode, "replaced", O_RDWR, 0600).As<fuse_entry_out>().nodeid;
+  const NodeId linked = Create(kRootNode, "linked", O_RDWR, 0600).As<fuse_entry_out>().nodeid;
+  ASSERT_EQ(Create(kRootNode, "other", O_RDWR, 0600).error, 0);
+  std::filesystem::create_hard_link(Path("linked"), Path("link"));
+  fuse_create_in create{};
+  create.flags = O_RDWR | O_EXCL;
+  create.mode = S_IFREG | 0600;
+  const Answer made = Call(FUSE_TMPFILE, kRootNode, Body::Of(create).Text("/"));
+  ASSERT_EQ(made.error, 0);
+  const NodeId nameless = made.As<fuse_entry_out>().nodeid;
+  daemon_->relay().Take(made.unique).Reset();
+  EXPECT_EQ(Attributes(nameless).nlink, 0u);
+
+  padding_ = VOS_FUSE_KEEP;
+  ASSERT_EQ(Call(FUSE_UNLINK, kRootNode, Body().Text("unlinked")).error, 0);
+  ASSERT_EQ(Call(FUSE_UNLINK, kRootNode, Body().Text("linked")).error, 0);
+  EXPECT_EQ(Rename(kRootNode, "none", kRootNode, "replaced").error, ENOENT);
+  EXPECT_EQ(Attributes(replaced).nlink, 1u);
+  ASSERT_EQ(Rename(kRootNode, "other", kRootNode, "replaced").error, 0);
+  padding_ = 0;
+  last_file_.Reset();
+  for (const bool domain : {false, true, true}) {
+    Restart(domain);
+    for (const NodeId node : {unlinked, replaced, nameless}) {
+      EXPECT_EQ(Attributes(node).nlink, 0u);
+      EXPECT_EQ(Open(node, O_RDONLY).error, 0);
+      last_file_.Reset();
+    }
+    EXPECT_EQ(Attributes(linked).nlink, 1u);
+    EXPECT_EQ(NamesIn(now).size(), 3u);
+    EXPECT_THAT(NamesIn(before), IsEmpty());
+    EXPECT_EQ(Call(FUSE_RMDIR, VOS_FUSE_UNNAMED, Body().Text(VOS_FUSE_BEFORE)).error, 0);
+    EXPECT_EQ(NamesIn(now).size(), 3u);
+  }
+
+  // Given a name, closed, and never asked for again.
+  fuse_link_in link{};
+  link.oldnodeid = nameless;
+  EXPECT_EQ(Call(FUSE_LINK, kRootNode, Body::Of(link).Text("link")).error, EEXIST);
+  EXPECT_EQ(Call(FUSE_LINK, kRootNode, Body::Of(link).Text("named")).error, 0);
+  EXPECT_EQ(Attributes(nameless).nlink, 1u);
+  char name[17];
+  std::snprintf(name, sizeof(name), "%016llx", static_cast<unsigned long long>(unlinked));
+  EXPECT_EQ(Call(FUSE_UNLINK, VOS_FUSE_UNNAMED, Body().Text(name)).error, 0);
+  EXPECT_EQ(Call(FUSE_UNLINK, VOS_FUSE_UNNAMED, Body().Text(name)).error, ENOENT);
+  EXPECT_EQ(Call(FUSE_UNLINK, VOS_FUSE_UNNAMED, Body().Text("../export")).error, EINVAL);
+  EXPECT_EQ(Open(unlinked, O_RDONLY).error, ESTALE);
+  Restart(true);
+  EXPECT_EQ(NamesIn(before).size(), 1u);
+  EXPECT_EQ(Call(FUSE_RMDIR, VOS_FUSE_UNNAMED, Body().Text(VOS_FUSE_BEFORE)).error, 0);
+  EXPECT_THAT(NamesIn(before), IsEmpty());
+  EXPECT_EQ(Open(replaced, O_RDONLY).error, ESTALE);
+}
+
+TEST_F(StorageTest, FilesThatNobodyAskedForAreFreedSomeAtATime) {
+  constexpr std::size_t kFiles = 2 * UnnamedFiles::kSweepAtOnce + 1;
+  padding_ = VOS_FUSE_KEEP;
+  for (std::size_t i = 0; i < kFiles; ++i) {
+    ASSERT_EQ(Create(kRootNode, "file", O_RDWR, 0600).error, 0);
+    ASSERT_EQ(Call(FUSE_UNLINK, kRootNode, Body().Text("file")).error, 0);
+  }
+  Restart(true);
+  const Body sweep = Body().Text(VOS_FUSE_BEFORE);
+  EXPECT_EQ(Call(FUSE_RMDIR, VOS_FUSE_UNNAMED, sweep).error, ENOTEMPTY);
+  EXPECT_EQ(NamesIn(Top() + "/unnamed-before").size(), kFiles - UnnamedFiles::kSweepAtOnce);
+  EXPECT_EQ(Call(FUSE_RMDIR, VOS_FUSE_UNNAMED, sweep).error, ENOTEMPTY);
+  EXPECT_EQ(Call(FUSE_RMDIR, VOS_FUSE_UNNAMED, sweep).error, 0);
+  EXPECT_THAT(NamesIn(Top() + "/unnamed-before"), IsEmpty());
 }
 
 TEST_F(StorageTest, ManyRequestsAtOnceAreAnsweredOnceEach) {

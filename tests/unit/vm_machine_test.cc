@@ -76,6 +76,16 @@ TEST(Machine, TheStorageDomainLeavesThePrimarysDisksAlone) {
   EXPECT_THAT(command, HasSubstr("virtuos.storage.disk=0000:00:11.0"));
 }
 
+TEST(Machine, TheIommuIsThatOfTheProcessor) {
+  Options options;
+  EXPECT_THAT(CommandOf(options), HasSubstr("amd-iommu"));
+  options.iommu = EmulatedIommu::kIntel;
+  const std::string command = CommandOf(options);
+  EXPECT_THAT(command, HasSubstr("intel-iommu"));
+  EXPECT_THAT(command, HasSubstr("vendor=GenuineIntel"));
+  EXPECT_THAT(command, Not(HasSubstr("amd-iommu")));
+}
+
 TEST(Machine, ProcessorsOfTheDomains) {
   const struct {
     unsigned cpus;
@@ -103,6 +113,23 @@ TEST(Machine, ThePrimaryLeavesMemoryForTheDomains) {
   EXPECT_THAT(CommandOf(options), HasSubstr("dom0_mem=512M,max:512M"));
   options.memory_mib = 3072;
   EXPECT_THAT(CommandOf(options), HasSubstr("dom0_mem=1280M,max:1280M"));
+}
+
+TEST(Machine, WithoutXenThePrimarysKernelIsWhatBoots) {
+  Options options;
+  options.without_xen = true;
+  options.network_domain = NetworkDomain::kNone;
+  options.storage = StorageDisk::kNone;
+  options.cpus = 8;
+  options.linux_arguments = {"debug"};
+  const std::string command = CommandOf(options);
+  EXPECT_THAT(command, HasSubstr("-kernel\nkernel\n-append\nconsole=hvc0 "));
+  EXPECT_THAT(command, HasSubstr(" debug\n"));
+  EXPECT_THAT(command, HasSubstr("\n-smp\n8\n"));
+  EXPECT_THAT(command, HasSubstr("virtconsole"));
+  EXPECT_THAT(command, Not(HasSubstr("-initrd")));
+  EXPECT_THAT(command, Not(HasSubstr("dom0_")));
+  EXPECT_THAT(command, Not(HasSubstr("service_cpus")));
 }
 
 TEST(Machine, TheCallersWordsComeLast) {

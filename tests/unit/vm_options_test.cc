@@ -41,7 +41,7 @@ TEST(VmRunOptions, Defaults) {
   const Options options = Parsed({"true"});
   EXPECT_EQ(options.cpus, 2u);
   EXPECT_EQ(options.memory_mib, 3072u);
-  EXPECT_EQ(options.config, "release");
+  EXPECT_EQ(options.config, "test");
   EXPECT_EQ(options.timeout, std::chrono::seconds(600));
   EXPECT_EQ(options.network_domain, NetworkDomain::kPv);
   EXPECT_EQ(options.storage, StorageDisk::kFresh);
@@ -103,6 +103,13 @@ TEST(VmRunOptions, Forward) {
   }
 }
 
+TEST(VmRunOptions, WithoutXenThereAreNoDomains) {
+  const Options options = Parsed({"--no-xen", "true"});
+  EXPECT_TRUE(options.without_xen);
+  EXPECT_EQ(options.network_domain, NetworkDomain::kNone);
+  EXPECT_EQ(options.storage, StorageDisk::kNone);
+}
+
 TEST(VmRunOptions, Mistakes) {
   EXPECT_THAT(Refused({}), HasSubstr("no FILE"));
   EXPECT_THAT(Refused({"--frobnicate", "true"}), HasSubstr("no such option: --frobnicate"));
@@ -110,7 +117,8 @@ TEST(VmRunOptions, Mistakes) {
     EXPECT_THAT(Refused({"--smp", number, "true"}), HasSubstr("--smp")) << number;
   }
   EXPECT_THAT(Refused({"--timeout", "0", "true"}), HasSubstr("--timeout"));
-  EXPECT_THAT(Refused({"--config", "fast", "true"}), HasSubstr("release or debug"));
+  EXPECT_THAT(Refused({"--config", "fast", "true"}), HasSubstr("test, release or debug"));
+  EXPECT_THAT(Refused({"--iommu", "arm", "true"}), HasSubstr("amd or intel"));
   EXPECT_THAT(Refused({"--domain", "hvm", "true"}), HasSubstr("pv or pvh"));
   EXPECT_THAT(Refused({"--packages", "a;b", "true"}), HasSubstr("--packages"));
 }
@@ -125,7 +133,7 @@ TEST(VmRunOptions, EveryOptionIsInTheHelp) {
   EXPECT_TRUE(Parsed({"--help"}).help);
   for (const char* option : {"--packages", "--put", "--host", "--forward", "--disk", "--storage",
                              "--config", "--timeout", "--smp", "--mem", "--domain", "--no-domains",
-                             "--xen", "--linux", "--qemu", "--gdb", "--tty"}) {
+                             "--no-xen", "--xen", "--linux", "--qemu", "--gdb", "--tty"}) {
     EXPECT_THAT(kUsage, HasSubstr(std::string("\n  ") + option)) << option;
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // links: tools/vos/options.cc tools/common/kernel_state.cc
+// links: tools/vos/fault_model.cc tools/vos/fault_campaign.cc tools/vos/fault_record.cc
 // links: tools/common/text.cc tools/common/text_file.cc
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -97,6 +98,35 @@ TEST(Options, KillAndRestartNeedADomain) {
   EXPECT_EQ(Refused({"kill"}).exit_status, 2);
   EXPECT_EQ(Refused({"restart"}).exit_status, 2);
   EXPECT_EQ(Refused({"kill", "network", "--how", "gently"}).exit_status, 2);
+}
+
+TEST(Options, AFaultCanWaitForAPoint) {
+  const auto kill = Parsed<KillCommand>(
+      {"kill", "network", "--how", "oops", "--at", "after-fetch", "--nth", "3", "--by", "data"});
+  EXPECT_EQ(kill.point, "after-fetch");
+  EXPECT_EQ(kill.nth, 3u);
+  EXPECT_EQ(kill.request_class, "data");
+  EXPECT_EQ(Parsed<KillCommand>({"kill", "network"}).point, "");
+  EXPECT_EQ(Refused({"kill", "network", "--at", "noon"}).exit_status, 2);
+  EXPECT_EQ(Refused({"kill", "network", "--nth", "3"}).exit_status, 2);
+}
+
+TEST(Options, Faults) {
+  EXPECT_EQ(Parsed<FaultsListCommand>({"faults", "list"}).domain, "");
+  const auto run = Parsed<FaultsRunCommand>({"faults", "run", "--domain", "storage", "--mix",
+                                             "random", "--rounds", "300", "--seed", "9"});
+  EXPECT_EQ(run.settings, (CampaignSettings{"storage", "files", "random", 300, 9}));
+  EXPECT_EQ(run.directory, "faults-storage");
+  EXPECT_EQ(
+      Parsed<FaultsRunCommand>({"faults", "run", "--domain", "network", "--resume", "d"}).directory,
+      "d");
+  EXPECT_EQ(Refused({"faults", "run"}).exit_status, 2);
+  EXPECT_EQ(Refused({"faults", "run", "--domain", "network", "--workload", "files"}).exit_status,
+            2);
+  const auto report = Parsed<FaultsReportCommand>({"faults", "report", "a", "b", "--output", "c"});
+  EXPECT_EQ(report.directories, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(report.output, "c");
+  EXPECT_EQ(Refused({"faults", "report"}).exit_status, 2);
 }
 
 TEST(Options, PrepareNeedsADomain) {

@@ -155,6 +155,29 @@ TEST(Status, TellsTheStateOfADisk) {
               HasSubstr("storage: disk: serving\n"));
 }
 
+TEST(Status, TellsOfTheStandby) {
+  SupervisorState supervisor = Supervised("connected", 3);
+  EXPECT_TRUE(nlohmann::json::parse(StatusJson(
+      MakeStatus(supervisor, true, std::nullopt, milliseconds(1))))["domains"][0]["standby"]
+                  .is_null());
+  supervisor.domains[0].standby_state = kParked;
+  supervisor.domains[0].standby_domid = 8;
+  supervisor.domains[0].standby_reason = "it took over";
+  const auto read = ParseSupervisorState(FormatSupervisorState(supervisor));
+  ASSERT_TRUE(read);
+  Status status = MakeStatus(*read, true, std::nullopt, milliseconds(1));
+  EXPECT_THAT(StatusTable(status), HasSubstr("network: standby: parked, domain 8\n"));
+  const auto document = nlohmann::json::parse(StatusJson(status));
+  EXPECT_EQ(document["domains"][0]["standby"]["state"], "parked");
+  EXPECT_EQ(document["domains"][0]["standby"]["domid"], 8);
+  supervisor.domains[0].standby_state = "waiting";
+  supervisor.domains[0].standby_domid = 0;
+  supervisor.domains[0].standby_reason = "it crashed";
+  status = MakeStatus(supervisor, true, std::nullopt, milliseconds(1));
+  EXPECT_THAT(StatusTable(status),
+              HasSubstr("network: standby: waiting (the last one: it crashed)\n"));
+}
+
 TEST(Status, ADeadDomainServesNoDisk) {
   const auto kernel = ParseKernelState(
       "domain=storage domid=4 generation=1 state=failed reason=\"it was destroyed\"\n");
@@ -189,6 +212,9 @@ TEST(Status, WithoutTheKernelOrVosd) {
   EXPECT_EQ(only_vosd.attached, "unknown");
   EXPECT_THAT(StatusTable(only_vosd), HasSubstr("vosd does not run\n"));
   EXPECT_EQ(only_vosd.supervisor, 0);
+  Status explained = only_vosd;
+  explained.supervisor_reason = "xenstored has ended";
+  EXPECT_THAT(StatusTable(explained), HasSubstr("vosd does not run: xenstored has ended\n"));
   const Status only_kernel =
       MakeStatus(std::nullopt, false, *ParseKernelState(kKernelState), milliseconds(75'500));
   EXPECT_EQ(only_kernel.domains[0].state, "connected");

@@ -76,6 +76,13 @@ TEST(Child, HasNoInputAndNoBlockedSignals) {
   EXPECT_THAT(ended.lines, ElementsAre("1"));
 }
 
+TEST(Child, DoesNotEndWithWhoReadsItsOutput) {
+  const auto before = signal(SIGPIPE, SIG_IGN);
+  const Ended ended = RunShell("grep -c '^SigIgn:.*1...$' /proc/self/status");
+  signal(SIGPIPE, before);
+  EXPECT_THAT(ended.lines, ElementsAre("1"));
+}
+
 TEST(Child, AMissingProgramIsAnError) {
   auto loop = EventLoop::Create();
   ASSERT_TRUE(loop);

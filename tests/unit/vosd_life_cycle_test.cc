@@ -205,6 +205,113 @@ TEST(LifeCycle, TakesOverOrReplacesWhatRuns) {
   EXPECT_EQ(replaced.phase(), Phase::kPreparing);
 }
 
+TEST(LifeCycle, AStandbyTakesOver) {
+  LifeCycle life = Connected({}, 5);
+  life.SetStandby(true);
+  EXPECT_THAT(Kinds(life.OnFailure("it crashed")), ElementsAre(Kind::kSetTimer, Kind::kTakeOver));
+  EXPECT_EQ(life.phase(), Phase::kTakingOver);
+  EXPECT_EQ(life.domid(), 5u);
+  EXPECT_EQ(life.reason(), "it crashed");
+  EXPECT_EQ(life.restarts(), 1u);
+  EXPECT_THAT(life.OnBackendState(XenbusState::kClosing, "the old connection"), IsEmpty());
+  EXPECT_THAT(Kinds(life.OnTakenOver(9)), ElementsAre(Kind::kSetTimer, Kind::kWatch));
+  EXPECT_EQ(life.domid(), 9u);
+  EXPECT_THAT(Kinds(life.OnBackendState(XenbusState::kConnected, "")),
+              ElementsAre(Kind::kClearTimer, Kind::kAttach));
+  EXPECT_EQ(life.phase(), Phase::kConnected);
+}
+
+TEST(LifeCycle, WithoutAStandbyItBeginsAnew) {
+  LifeCycle life = Connected({}, 5);
+  life.SetStandby(true);
+  life.SetStandby(false);
+  EXPECT_THAT(Kinds(life.OnFailure("it crashed")), ElementsAre(Kind::kSetTimer, Kind::kClean));
+}
+
+TEST(LifeCycle, ATakeoverThatFailsOrTakesTooLongEndsInANewDomain) {
+  for (const bool late : {false, true}) {
+    LifeCycle life = Connected({}, 5);
+    life.SetStandby(true);
+    life.OnFailure("it crashed");
+    EXPECT_THAT(Kinds(late ? life.OnTimer() : life.OnFailure("its standby failed")),
+                ElementsAre(Kind::kSetTimer, Kind::kClean));
+    EXPECT_EQ(life.reason(), "it crashed");
+    EXPECT_THAT(life.OnTakenOver(9), IsEmpty());
+    EXPECT_EQ(Kinds(life.OnCleaned(true, "")), std::vector{Kind::kSetTimer});
+    EXPECT_THAT(Kinds(life.OnTimer()), ElementsAre(Kind::kSetTimer, Kind::kPrepare));
+  }
+}
+
+TEST(LifeCycle, AnHeirThatDoesNotConnectIsReplaced) {
+  LifeCycleLimits limits;
+  limits.take_over_timeout = milliseconds(700);
+  LifeCycle life = Connected(limits, 5);
+  life.SetStandby(true);
+  life.OnFailure("it crashed");
+  EXPECT_EQ(life.OnTakenOver(9)[0], (Step{Kind::kSetTimer, milliseconds(700)}));
+  EXPECT_THAT(Kinds(life.OnTimer()), ElementsAre(Kind::kSetTimer, Kind::kClean));
+  EXPECT_EQ(life.domid(), 9u);
+}
+
+TEST(LifeCycle, AnOperatorsRestartWithAStandby) {
+  LifeCycle life = Connected({}, 5);
+  life.SetStandby(true);
+  EXPECT_THAT(Kinds(life.Restart()), ElementsAre(Kind::kSetTimer, Kind::kTakeOver));
+  LifeCycle anew = Connected({}, 5);
+  anew.SetStandby(true);
+  EXPECT_THAT(Kinds(anew.Restart(/*anew=*/true)), ElementsAre(Kind::kSetTimer, Kind::kClean));
+}
+
+TEST(LifeCycle, NoTakeoverWithoutRestart) {
+  LifeCycleLimits limits;
+  limits.restart = false;
+  LifeCycle life = Connected(limits, 5);
+  life.SetStandby(true);
+  EXPECT_THAT(Kinds(life.OnFailure("it crashed")), ElementsAre(Kind::kSetTimer, Kind::kClean));
+}
+
+TEST(LifeCycle, AParkedDomainThatDiesEarlyIsReplacedWithBackoff) {
+  LifeCycleLimits limits;
+  limits.stable_after = milliseconds(60'000);
+  limits.max_attempts = limits.max_first_attempts = 3;
+  LifeCycle parked(limits);
+  parked.Start();
+  for (int death = 1; death <= 3; ++death) {
+    EXPECT_THAT(Connect(parked, 7),
+                ElementsAre(Step{Kind::kSetTimer, limits.stable_after}, Step{Kind::kAttach}));
+    parked.OnFailure("it crashed");
+    parked.OnCleaned(true, "");
+    EXPECT_EQ(parked.phase(), death < 3 ? Phase::kWaiting : Phase::kFailed);
+    parked.OnTimer();
+  }
+  // One that lasted does not count.
+  LifeCycle lasting(limits);
+  lasting.Start();
+  for (int death = 1; death <= 10; ++death) {
+    Connect(lasting, 7);
+    EXPECT_THAT(lasting.OnTimer(), IsEmpty());
+    lasting.OnFailure("it crashed");
+    lasting.OnCleaned(true, "");
+    ASSERT_EQ(lasting.phase(), Phase::kWaiting);
+    lasting.OnTimer();
+  }
+}
+
+TEST(LifeCycle, AfterATakeoverWhatIsLeftIsDestroyedLater) {
+  LifeCycle parked({});
+  parked.Start();
+  Connect(parked, 7);
+  EXPECT_THAT(Kinds(parked.Yield()), ElementsAre(Kind::kClearTimer));
+  EXPECT_EQ(parked.domid(), 0u);
+  EXPECT_THAT(parked.Replace(5, "it took over", milliseconds(2000)),
+              ElementsAre(Step{Kind::kSetTimer, milliseconds(2000)}));
+  EXPECT_EQ(parked.phase(), Phase::kWaiting);
+  EXPECT_THAT(parked.OnFailure("it is dead, of course"), IsEmpty());
+  EXPECT_THAT(Kinds(parked.OnTimer()), ElementsAre(Kind::kSetTimer, Kind::kClean));
+  EXPECT_EQ(parked.domid(), 5u);
+  EXPECT_THAT(Kinds(parked.OnCleaned(true, "")), ElementsAre(Kind::kSetTimer, Kind::kPrepare));
+}
+
 // Whatever happens in whatever order: a domain is created only when none is left of the one before,
 // and every phase but the settled ones has a timer.
 TEST(LifeCycle, AnyOrderOfEvents) {
@@ -225,7 +332,7 @@ TEST(LifeCycle, AnyOrderOfEvents) {
     follow(life.Start());
     for (int i = 0; i < 300; ++i) {
       const bool cleaning = life.phase() == Phase::kCleaning;
-      switch (random() % 8) {
+      switch (random() % 10) {
         case 0:
           follow(life.OnPrepared());
           break;
@@ -250,6 +357,12 @@ TEST(LifeCycle, AnyOrderOfEvents) {
             timer = false;
             follow(life.OnTimer());
           }
+          break;
+        case 8:
+          life.SetStandby(random() % 2 == 0);
+          break;
+        case 9:
+          follow(life.OnTakenOver(101 + random() % 100));
           break;
         case 7:
           if (random() % 4 == 0 && !(life.phase() == Phase::kFailed && domain_may_exist)) {

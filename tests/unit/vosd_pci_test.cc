@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// links: tools/vosd/pci.cc tools/common/text_file.cc
+// links: tools/vosd/pci.cc tools/common/text.cc tools/common/text_file.cc
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "tests/unit/temporary_directory.h"
 #include "tools/vosd/pci.h"
@@ -141,6 +142,25 @@ TEST(StorageDevice, SaysWhyThereIsNone) {
 
 TEST(StorageDevice, WhatCannotBeOpenedIsLeftAlone) {
   EXPECT_TRUE(IsHeldByKernel("no-such-device"));
+}
+
+TEST(PciNumber, PutsTheFieldsTogether) {
+  EXPECT_EQ(PciNumber("0000:00:10.0"), 0x80u);
+  EXPECT_EQ(PciNumber("0001:02:1f.7"), 0x102ffu);
+}
+
+TEST(PciResources, RangesThatTheDeviceHas) {
+  EXPECT_EQ(ParseResources("0x000000000000c000 0x000000000000c01f 0x0000000000040101\n"
+                           "0x00000000feb00000 0x00000000feb00fff 0x0000000000040200\n"
+                           "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
+                           "garbage\n"
+                           "0x00000000feb10000 0x00000000feb0ffff 0x0000000000040200\n"),
+            (std::vector<PciResource>{{0xc000, 0x20, true}, {0xfeb00000, 0x1000, false}}));
+  EXPECT_TRUE(ParseResources("").empty());
+  // The windows of a bridge, which follow, are not the device's.
+  std::string lines;
+  for (int i = 0; i < 17; ++i) lines += "0x1000 0x1fff 0x200\n";
+  EXPECT_EQ(ParseResources(lines).size(), 7u);
 }
 
 }  // namespace

@@ -53,7 +53,8 @@ TEST(VosdConf, ChangesTheDomainsItNames) {
   auto domains = NetworkAndStorage();
   const auto applied = ApplySettings(
       "# comment\n\n[network]\nnic = 0000:01:00.1\nrestart=no\nconnect-timeout = 7\n"
-      "[ storage ]\nmax-attempts = 1 # strict\ndisk = 0000:02:00.0\ncpus = 2-3,^2\n",
+      "[ storage ]\nmax-attempts = 1 # strict\ndisk = 0000:02:00.0\ncpus = 2-3,^2\n"
+      "standby = yes\n",
       domains);
   ASSERT_TRUE(applied) << applied.error().message;
   EXPECT_EQ(domains[0].nic, "0000:01:00.1");
@@ -62,6 +63,8 @@ TEST(VosdConf, ChangesTheDomainsItNames) {
   EXPECT_EQ(domains[1].limits.max_attempts, 1u);
   EXPECT_EQ(domains[1].limits.max_first_attempts, 1u);
   EXPECT_TRUE(domains[1].limits.restart);
+  EXPECT_TRUE(domains[1].standby);
+  EXPECT_FALSE(domains[0].standby);
   EXPECT_EQ(domains[1].disk, "0000:02:00.0");
   EXPECT_EQ(domains[1].cpus, "2-3,^2");
 }
@@ -80,6 +83,7 @@ TEST(VosdConf, NamesTheLineThatIsWrong) {
       {"[storage]\ncpus =\n", "line 2: cpus cannot be"},
       {"[storage]\ncpus = 1\" memory=\"9\n", "line 2: cpus cannot be"},
       {"[network]\nrestart = maybe\n", "restart cannot be maybe"},
+      {"[network]\nstandby = 2\n", "standby cannot be 2"},
       {"[network]\nconnect-timeout = 0\n", "connect-timeout cannot be 0"},
       {"[network]\nconnect-timeout = 99999999999\n", "cannot be"},
       {"[network]\nkind = tape\n", "kind cannot be tape"},
@@ -164,6 +168,8 @@ TEST(ReadSettings, Problems) {
   EXPECT_THAT(unknown_kind.error().message, HasSubstr("kind"));
   directory.Write("vosd.conf", "[other]\nkind = storage\n");
   EXPECT_TRUE(ReadSettings(directory.path()));
+  directory.Write("b.cfg", "name = \"other-standby\"\n");
+  EXPECT_FALSE(ReadSettings(directory.path()));
   directory.Write("b.cfg", "name = \"other\"\n");
   EXPECT_FALSE(ReadSettings(directory.path()));
 }

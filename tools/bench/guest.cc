@@ -5,9 +5,8 @@
 //   noop-user       a no-op on a lane of this process's own session, without a trap
 //   floor           as floor-host, with the poller in the network domain
 //   switch-yield    two processes alternate on one processor: what a ping-pong there costs at least
-//   ready-1         a send of one byte, or a receive of one that is there; also counts system calls
+//   ready-1         a send of one byte, or a receive of one that is there
 //   tcp-pingpong-N  N bytes there and back between two processes over loopback
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -24,15 +23,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
-#include <fstream>
 #include <string>
 #include <string_view>
 
 #include "kernel/virtuos/abi/control.h"
 #include "kernel/virtuos/common/lane.h"
-#include "libsyscall-shim/include/virtuos/shim.h"
+#include "tools/bench/counts.h"
 #include "tools/bench/samples.h"
 
 namespace vos::bench {
@@ -43,10 +40,7 @@ constexpr int kNoops = 20'000;
 constexpr int kKernelNoops = 3'000;
 constexpr int kPingPongs = 2'000;
 constexpr int kSwitches = 2'000;
-constexpr int kReadyBatches = 100;
-constexpr int kReadyCalls = 20;  // of a batch
-// Lanes park and processes sleep after a pause of this length or more, in ns.
-constexpr double kLate = 100'000;
+constexpr int kReadyCalls = 2'000;
 // How long a completion may take before it is asleep or lost.
 constexpr int kSpins = 2'000'000;
 
@@ -58,7 +52,7 @@ constexpr int kSpins = 2'000'000;
 void KernelNoop(const char* variant) {
   const int fd = open("/dev/vos", O_RDWR | O_CLOEXEC);
   if (fd < 0) Die("/dev/vos");
-  Measure("noop-kernel", variant, kKernelNoops, [&] {
+  MeasureCounted(kWarmUp, "noop-kernel", variant, kKernelNoops, [&] {
     vos_noop noop = {};
     noop.domain = VOS_DOMAIN_NETWORK;
     noop.count = 1;
@@ -134,7 +128,7 @@ class Session {
 
 void UserNoop(const char* variant) {
   Session session;
-  Measure("noop-user", variant, kNoops, [&] {
+  MeasureCounted(kWarmUp, "noop-user", variant, kNoops, [&] {
     session.Submit(0);
     session.Reap();
   });
@@ -194,7 +188,7 @@ void SwitchYield(const char* variant) {
     for (;; sched_yield())
       if (turn->load() == 1) turn->store(0);
   }
-  Measure("switch-yield", variant, kSwitches, [&] {
+  MeasureCounted(kWarmUp, "switch-yield", variant, kSwitches, [&] {
     turn->store(1);
     while (turn->load() != 0) sched_yield();
   });
@@ -223,73 +217,25 @@ Connection Connect() {
   return {client, server};
 }
 
-// System calls of the shim, however they came about.
-std::uint64_t Traps() {
-  static const auto counters = reinterpret_cast<void (*)(struct vos_shim_counters*)>(
-      dlsym(RTLD_DEFAULT, "vos_shim_counters"));
-  if (counters == nullptr) {
-    fprintf(stderr, "ready-1: not under vos run\n");
-    exit(2);
-  }
-  struct vos_shim_counters now;
-  counters(&now);
-  return now.kicks + now.waits + now.yields + now.trap_no_session + now.trap_suspended +
-         now.trap_arguments + now.trap_size + now.trap_fault + now.trap_busy + now.trap_no_lane +
-         now.trap_would_block + now.trap_signal + now.trap_service + now.trap_lost;
-}
-
-// Events that the network domain raised for sockets.
-std::uint64_t Events() {
-  std::ifstream stats("/sys/kernel/debug/virtuos/stats");
-  std::uint64_t value;
-  for (std::string name; stats >> name >> value;)
-    if (name == "network.events_ready") return value;
-  Die("reading the counters");
-}
-
-// In small batches, because a processor of an emulated machine stands still now and then, and what
-// waits for it then sleeps. Prints "ready-1 VARIANT count CALLS TRAPS EVENTS LATE_CALLS LATE_TRAPS",
-// the first two of batches without such a pause, the last two of the others.
 void ReadyCalls(const char* variant) {
   const Connection tcp = Connect();
-  const Clock clock;
   char byte = 'r';
   for (int i = 0; i < kWarmUp; i++) {
     if (send(tcp.client, &byte, 1, 0) != 1 || recv(tcp.server, &byte, 1, 0) != 1 ||
         send(tcp.server, &byte, 1, 0) != 1 || recv(tcp.client, &byte, 1, 0) != 1)
       Die("ready-1");
   }
-  const std::vector<char> ready(kReadyBatches * kReadyCalls / 2 + kWarmUp, 'r');
+  const std::vector<char> ready((kWarmUp + kReadyCalls) / 2, 'r');
   if (send(tcp.client, ready.data(), ready.size(), 0) != static_cast<ssize_t>(ready.size()))
     Die("ready-1");
   for (int queued = 0; queued < static_cast<int>(ready.size());)
     if (ioctl(tcp.server, FIONREAD, &queued) < 0) Die("ready-1");
-  const std::uint64_t events = Events();
-  for (int i = 0; i < kWarmUp; i++) recv(tcp.server, &byte, 1, 0);
-
-  std::vector<double> samples;
-  std::uint64_t calls = 0, traps = 0, late_calls = 0, late_traps = 0;
-  std::uint64_t end = Clock::Now();
-  for (int batch = 0; batch < kReadyBatches; batch++) {
-    const std::uint64_t traps_before = Traps();
-    double longest = 0;
-    for (int i = 0; i < kReadyCalls; i++) {
-      const double pause = clock.Since(end);
-      const std::uint64_t start = Clock::Now();
-      const ssize_t done = i % 2 ? send(tcp.server, &byte, 1, 0) : recv(tcp.server, &byte, 1, 0);
-      samples.push_back(clock.Since(start));
-      end = Clock::Now();
-      if (done != 1) Die("ready-1");
-      longest = std::max({longest, pause, samples.back()});
-    }
-    const bool late = longest > kLate;
-    (late ? late_calls : calls) += kReadyCalls;
-    (late ? late_traps : traps) += Traps() - traps_before;
-  }
-  Print("ready-1", variant, std::move(samples));
-  printf("ready-1 %s count %lu %lu %lu %lu %lu\n", variant, calls, traps, Events() - events,
-         late_calls, late_traps);
-  fflush(stdout);
+  bool out = false;
+  MeasureCounted(kWarmUp, "ready-1", variant, kReadyCalls, [&] {
+    const ssize_t done = out ? send(tcp.server, &byte, 1, 0) : recv(tcp.server, &byte, 1, 0);
+    if (done != 1) Die("ready-1");
+    out = !out;
+  });
 }
 
 void PingPong(const char* bench, const char* variant, std::size_t size) {
@@ -304,7 +250,7 @@ void PingPong(const char* bench, const char* variant, std::size_t size) {
     }
   }
   close(server);
-  Measure(bench, variant, kPingPongs, [&] {
+  MeasureCounted(kWarmUp, bench, variant, kPingPongs, [&] {
     Transfer(client, buffer.data(), size, true);
     Transfer(client, buffer.data(), size, false);
   });
@@ -325,7 +271,7 @@ int main(int count, char** arguments) {
   const char* variant = arguments[2];
   constexpr std::string_view kPingPong = "tcp-pingpong-";
   if (bench == "getppid") {
-    Measure("getppid", variant, kSystemCalls, [] { syscall(SYS_getppid); });
+    MeasureCounted(kWarmUp, "getppid", variant, kSystemCalls, [] { syscall(SYS_getppid); });
   } else if (bench == "noop-kernel") {
     KernelNoop(variant);
   } else if (bench == "noop-user") {

@@ -56,9 +56,9 @@ template <typename Round>
 void Measure(const char* name, Round round) {
   const Clock clock;
   std::vector<double> samples;
-  const std::uint64_t end = Nanoseconds() + kMaxNanoseconds;
+  const std::uint64_t end = Time() + kMaxNanoseconds;
   for (int batch = 0; batch < kBatches + kWarmUp; batch++) {
-    if (Nanoseconds() > end && !samples.empty()) break;
+    if (Time() > end && !samples.empty()) break;
     const std::uint64_t start = Clock::Now();
     for (int i = 0; i < kRounds; i++) round();
     const double took = clock.Since(start) / kRounds;

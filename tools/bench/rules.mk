@@ -5,9 +5,9 @@ build/bin/bench-host build/bin/bench-report: build/bin/bench-%: build/obj/tools/
 	@mkdir -p $(@D)
 	$(call step,bench-$*) $(IN_BUILD_ROOT) g++ $(static_link_flags) -s -o $@ $<
 
-build/bin/bench-guest build/bin/bench-files: build/bin/bench-%: build/obj/tools/bench/%.o
+build/bin/bench-guest build/bin/bench-files: build/bin/bench-%: build/obj/tools/bench/%.o build/obj/tools/bench/counts.o
 	@mkdir -p $(@D)
-	$(call step,bench-$*) $(IN_BUILD_ROOT) g++ -s -o $@ $<
+	$(call step,bench-$*) $(IN_BUILD_ROOT) g++ -s -o $@ $^ -lxenctrl -lxentoollog
 
 BUILD_TARGETS += build/bin/bench-host build/bin/bench-report build/bin/bench-guest build/bin/bench-files
 

@@ -14,7 +14,7 @@
 
 namespace vos::bench {
 
-inline std::uint64_t Nanoseconds() {
+inline std::uint64_t Time() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
@@ -24,15 +24,16 @@ inline std::uint64_t Nanoseconds() {
 class Clock {
  public:
   Clock() {
-    const std::uint64_t start = Nanoseconds(), cycles = __rdtsc();
+    const std::uint64_t start = Time(), cycles = __rdtsc();
     std::uint64_t now;
-    while ((now = Nanoseconds()) - start < kCalibration) continue;
+    while ((now = Time()) - start < kCalibration) continue;
     ns_per_cycle_ = static_cast<double>(now - start) / static_cast<double>(__rdtsc() - cycles);
   }
   static std::uint64_t Now() { return __rdtsc(); }
-  double Since(std::uint64_t start) const {
-    return static_cast<double>(__rdtsc() - start) * ns_per_cycle_;
+  double Nanoseconds(std::uint64_t cycles) const {
+    return static_cast<double>(cycles) * ns_per_cycle_;
   }
+  double Since(std::uint64_t start) const { return Nanoseconds(__rdtsc() - start); }
 
  private:
   static constexpr std::uint64_t kCalibration = 100'000'000;
@@ -51,26 +52,6 @@ inline void Print(const char* bench, const char* variant, std::vector<double> sa
 }
 
 inline constexpr int kWarmUp = 200;
-
-// Times `count` rounds, each by itself, after `warm_up` that do not count, and prints the result.
-template <typename Round>
-void MeasureAfter(int warm_up, const char* bench, const char* variant, int count, Round round) {
-  const Clock clock;
-  std::vector<double> samples;
-  samples.reserve(count);
-  for (int i = 0; i < warm_up; i++) round();
-  for (int i = 0; i < count; i++) {
-    const std::uint64_t start = Clock::Now();
-    round();
-    samples.push_back(clock.Since(start));
-  }
-  Print(bench, variant, std::move(samples));
-}
-
-template <typename Round>
-void Measure(const char* bench, const char* variant, int count, Round round) {
-  MeasureAfter(kWarmUp, bench, variant, count, round);
-}
 
 }  // namespace vos::bench
 

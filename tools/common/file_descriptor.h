@@ -26,6 +26,8 @@ class FileDescriptor {
     fd_ = -1;
   }
   int get() const { return fd_; }
+  // Somebody else owns it now.
+  int Release() { return std::exchange(fd_, -1); }
   explicit operator bool() const { return fd_ >= 0; }
 
  private:

@@ -56,6 +56,11 @@ bool StoreField(const Field& field, Connection& connection) {
     *number.value = *parsed;
     return true;
   }
+  if (field.key == "failed_ns") {
+    const auto parsed = ParseDecimal<std::uint64_t>(field.value);
+    if (!parsed) return false;
+    connection.failed_ns = *parsed;
+  }
   if (field.key == "domain") connection.domain = field.value;
   if (field.key == "state") connection.state = field.value;
   if (field.key == "reason") connection.reason = field.value;
@@ -86,6 +91,11 @@ Result<KernelState> ParseKernelState(std::string_view text) {
         return Fail(std::format("the kernel's state is malformed: {}", Printable(line, 200)));
       }
       if (field->key == "attached") state.attached = field->value;
+      if (field->key == "pages")
+        state.pages = ParseDecimal<std::uint64_t>(field->value).value_or(0);
+      if (field->key == "grants") {
+        state.grants = ParseDecimal<std::uint64_t>(field->value).value_or(0);
+      }
     }
     if (!connection.domain.empty()) state.connections.push_back(connection);
   }

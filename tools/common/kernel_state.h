@@ -23,13 +23,16 @@ struct Connection {
   std::uint32_t lanes = 0;
   std::uint32_t objects = 0;
   std::uint32_t sessions = 0;
-  std::uint32_t noop_ns = 0;  // time of a no-op, measured at the handshake
-  std::string reason;         // why it failed
+  std::uint32_t noop_ns = 0;    // time of a no-op, measured at the handshake
+  std::uint64_t failed_ns = 0;  // when it failed, since boot; 0: it did not
+  std::string reason;           // why it failed
 };
 
 struct KernelState {
   std::vector<Connection> connections;
-  std::string attached;  // "init_net", "other", "none"
+  std::string attached;      // "init_net", "other", "none"
+  std::uint64_t pages = 0;   // shared with domains
+  std::uint64_t grants = 0;  // of them granted
 };
 
 struct Counter {

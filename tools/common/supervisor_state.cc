@@ -38,7 +38,10 @@ std::string FormatSupervisorState(const SupervisorState& state) {
                   {"disk_state", domain.disk_state},
                   {"disk_detail", domain.disk_detail},
                   {"restarts", domain.restarts},
-                  {"reason", domain.reason}};
+                  {"reason", domain.reason},
+                  {"standby_state", domain.standby_state},
+                  {"standby_domid", domain.standby_domid},
+                  {"standby_reason", domain.standby_reason}};
     if (domain.connected_at) entry["connected_at_ms"] = domain.connected_at->count();
     domains.push_back(std::move(entry));
   }
@@ -67,6 +70,9 @@ Result<SupervisorState> ParseSupervisorState(std::string_view text) {
     domain.disk_detail = StringOf(entry, "disk_detail");
     domain.restarts = NumberOf<std::uint32_t>(entry, "restarts");
     domain.reason = StringOf(entry, "reason");
+    domain.standby_state = StringOf(entry, "standby_state");
+    domain.standby_domid = NumberOf<std::uint32_t>(entry, "standby_domid");
+    domain.standby_reason = StringOf(entry, "standby_reason");
     if (entry.contains("connected_at_ms")) {
       domain.connected_at =
           std::chrono::milliseconds(NumberOf<std::int64_t>(entry, "connected_at_ms"));

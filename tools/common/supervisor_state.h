@@ -33,6 +33,9 @@ inline constexpr char kFailedFile[] = "/run/virtuos/failed";
 
 inline constexpr std::size_t kMaxControlPacket = 512;
 
+// State of a standby that has booted and waits.
+inline constexpr char kParked[] = "parked";
+
 struct SupervisedDomain {
   std::string name;
   std::string kind;         // "network", "storage"
@@ -44,6 +47,9 @@ struct SupervisedDomain {
   std::string disk_state;   // of a storage domain (tools/vosd/disk_report.h); empty: not known now
   std::string disk_detail;  // what is to be said about it
   std::string reason;  // why the last incarnation ended, or nothing serves now; empty: none did
+  std::string standby_state;        // kParked, or a phase of LifeCycle; empty: it is to have none
+  std::uint32_t standby_domid = 0;  // 0: there is none now
+  std::string standby_reason;       // why the last one ended; empty: none did
   // When it connected, on the clock that counts since boot; only in phase "connected".
   std::optional<std::chrono::milliseconds> connected_at;
 };

@@ -7,7 +7,7 @@ $(storage_image): tools/image/storage-image $(BUILD_ROOT)
 	$(call step,storage-image) tools/image/storage-image
 	@touch $@
 
-primary_image := build/image/.primary$(VARIANT)
+primary_image := build/image/.primary$(SERVICE_VARIANT)
 
 .SECONDEXPANSION:
 # It holds much of what else is built; some of that is listed only after this file is read. Only

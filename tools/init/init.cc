@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The primary domain's first process under vm-run: brings Xen's toolstack and vosd up, runs one job
-// that vm-run sends, and tells vm-run everything over a virtio-serial port. See
+// The primary domain's first process under vm-run: brings Xen's toolstack and vosd up, unless there is
+// no Xen below it, runs one job that vm-run sends, and tells vm-run everything over a virtio-serial port. See
 // tools/vm/guest_protocol.h. It must not depend on anything that a job may break, so it is static
 // and holds no lock; whatever waits here has a limit.
 #include <dirent.h>
@@ -65,6 +65,9 @@ constexpr seconds kShutdownLimit{30};
 constexpr seconds kStopGrace{2};
 constexpr seconds kTarLimit{100};
 constexpr int kMaxSources = 32;
+// A vosd that is killed more often than this is not started again.
+constexpr std::size_t kMaxSupervisorStarts = 20;
+constexpr seconds kSupervisorStartsPeriod{60};
 // A pipe holds no more than this many reads; a terminal less.
 constexpr int kMaxLastReads = 16;
 
@@ -113,6 +116,8 @@ std::string KernelOption(std::string_view name) {
   return line.substr(value, line.find(' ', value) - value);
 }
 
+bool OnXen() { return ReadSmallFile("/sys/hypervisor/type") == "xen"; }
+
 struct Mount {
   const char* target;
   const char* type;
@@ -120,6 +125,8 @@ struct Mount {
   const char* data;
   bool required;
 };
+constexpr const char* kXenFiles = "/proc/xen";
+// /sys, which tells of Xen, before Xen's.
 constexpr Mount kMounts[] = {
     {"/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr, true},
     {"/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr, true},
@@ -128,13 +135,14 @@ constexpr Mount kMounts[] = {
     {"/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777", true},
     {"/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755", true},
     {"/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777", true},
-    {"/proc/xen", "xenfs", 0, nullptr, true},
+    {kXenFiles, "xenfs", 0, nullptr, true},
     {"/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr, false},
     {"/sys/kernel/debug", "debugfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr, false},
 };
 
 void PrepareSystem() {
   for (const Mount& entry : kMounts) {
+    if (entry.target == kXenFiles && !OnXen()) continue;
     mkdir(entry.target, 0755);
     // EBUSY: the kernel has mounted it already.
     if (mount(entry.type, entry.target, entry.type, entry.flags, entry.data) != 0 &&
@@ -214,6 +222,7 @@ class Init {
   void ReadPort();
   void HandleFrame(const Frame& frame);
   void ReapChildren();
+  void KeepSupervisor(int wait_status);
   void ReadKernelLog();
   void ReadConsoleLogs();
   void FollowConsoleLogs();
@@ -242,6 +251,8 @@ class Init {
   std::map<int, FileDescriptor> log_pipes_;
   std::map<pid_t, ExitedChild> children_;
   pid_t vosd_ = -1;
+  std::vector<Clock::time_point> vosd_starts_;
+  bool shutting_down_ = false;
   pid_t storage_mount_ = -1;
 
   std::vector<std::string> job_command_;
@@ -385,7 +396,20 @@ void Init::ReapChildren() {
     const auto child = children_.find(pid);
     // Others are orphans of a job.
     if (child != children_.end()) child->second = {true, status};
+    if (pid == vosd_) KeepSupervisor(status);
   }
+}
+
+// The part of a service manager: a vosd that was killed is started again. One that ended by itself
+// has said why.
+void Init::KeepSupervisor(int wait_status) {
+  if (!WIFSIGNALED(wait_status) || shutting_down_) return;
+  const Clock::time_point now = Clock::now();
+  std::erase_if(vosd_starts_,
+                [&](Clock::time_point start) { return now - start > kSupervisorStartsPeriod; });
+  if (vosd_starts_.size() >= kMaxSupervisorStarts) return;
+  vosd_starts_.push_back(now);
+  vosd_ = SpawnLogged({kVosd}, "vosd");
 }
 
 // Records of /dev/kmsg are "priority,sequence,microseconds,flags;text\n KEY=value\n...".
@@ -588,6 +612,7 @@ void Init::CheckStorage() {
 // So that its disk is in order when the machine ends. vosd would make another one.
 void Init::ShutStorageDown() {
   if (vosd_ < 0 || KernelOption("virtuos.keeps") != "storage") return;
+  shutting_down_ = true;
   kill(vosd_, SIGTERM);
   ServeUntil([this] { return children_[vosd_].exited; }, Clock::now() + kToolstackLimit);
   const pid_t shutdown =
@@ -677,10 +702,12 @@ void Init::SendOutputDirectory() {
 
 void Init::Run() {
   Send(FrameType::kBooted, "");
-  StartToolstack();
-  LeaveProcessorsToDomains();
-  StartDomains();
-  CheckStorage();
+  if (OnXen()) {
+    StartToolstack();
+    LeaveProcessorsToDomains();
+    StartDomains();
+    CheckStorage();
+  }
   ServeUntil([this] { return job_complete_; }, Clock::now() + kToolstackLimit);
   if (!job_complete_ || job_command_.empty()) Fail("vm-run sent no job");
   Send(FrameType::kReady, "");

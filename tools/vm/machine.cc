@@ -105,6 +105,10 @@ std::string XenArguments(const Options& options) {
 std::string LinuxArguments(const Options& options) {
   // An emulated processor may stand still for longer than the watchdog of the clock allows.
   std::string arguments = "console=hvc0 root=/dev/vda rw init=/usr/lib/virtuos/init tsc=nowatchdog";
+  // Until the console is there, a panic shows on the serial port, which is Xen's where there is one.
+  // QEMU emulates no waiting for a write to memory: a processor that idles by mwait, and is woken by that, would sleep
+  // until its next timer.
+  if (options.without_xen) arguments += " earlyprintk=serial,ttyS0,115200 idle=halt";
   switch (options.network_domain) {
     case NetworkDomain::kPv:
       break;
@@ -115,7 +119,7 @@ std::string LinuxArguments(const Options& options) {
       arguments += " virtuos.domains=none";
       break;
   }
-  if (const unsigned cpus = ServiceCpus(options); cpus > 1) {
+  if (const unsigned cpus = ServiceCpus(options); cpus > 1 && !options.without_xen) {
     arguments += std::format(" virtuos.service_cpus={} virtuos.storage.cpus=2", cpus);
   }
   // A disk that was added for the primary is free until somebody uses it.
@@ -146,7 +150,8 @@ std::expected<BootFiles, std::string> FindBootFiles(const fs::path& checkout,
                                                     const Options& options, fs::path root_image,
                                                     fs::path storage_image) {
   const fs::path build = checkout / "build";
-  const std::string variant = options.config == "release" ? "" : "-" + options.config;
+  // A release differs in the service domains alone.
+  const std::string variant = options.config == "debug" ? "-debug" : "";
   BootFiles files{build / ("xen" + variant) / "xen",
                   build / ("linux-primary" + variant) / "arch/x86/boot/bzImage",
                   std::move(root_image), std::move(storage_image)};
@@ -183,6 +188,8 @@ std::expected<Program, std::string> MakeMachine(const Options& options, const Bo
                                                 int guest) {
   const auto accelerator = ChooseAccelerator();
   if (!accelerator) return std::unexpected(accelerator.error());
+  const bool intel = accelerator->kvm ? accelerator->vendor == CpuVendor::kIntel
+                                      : options.iommu == EmulatedIommu::kIntel;
 
   // Names without spaces and commas, which QEMU's option syntax would trip over.
   std::error_code error;
@@ -213,13 +220,19 @@ std::expected<Program, std::string> MakeMachine(const Options& options, const Bo
     add({"-machine", "q35,kernel-irqchip=split", "-accel", "kvm", "-cpu", "host"});
   } else {
     // QEMU emulates `rep movsb` byte by byte; without these bits nobody prefers it.
-    add({"-machine", "q35", "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", "max,-erms,-fsrm"});
+    add({"-machine", "q35", "-accel", "tcg,thread=multi,tb-size=1024", "-cpu",
+         // Xen believes in VT-d only beside a processor of Intel's; VMX is not emulated, nor SVM there.
+         intel ? "max,-erms,-fsrm,vendor=GenuineIntel,-svm" : "max,-erms,-fsrm"});
   }
-  add({"-device", accelerator->vendor == CpuVendor::kAmd ? "amd-iommu,intremap=on"
-                                                         : "intel-iommu,intremap=on,aw-bits=48"});
-  add({"-chardev", std::format("file,id=serial,path={}", kSerialLog), "-serial", "chardev:serial"});
-  add({"-kernel", "xen", "-append", XenArguments(options)});
-  add({"-initrd", "kernel " + EscapeCommas(LinuxArguments(options))});
+  add({"-device", intel ? "intel-iommu,intremap=on,aw-bits=48" : "amd-iommu,intremap=on"});
+  add({"-chardev", std::format("file,id=serial,mux=on,path={}", kSerialLog), "-serial",
+       "chardev:serial"});
+  if (options.without_xen) {
+    add({"-kernel", "kernel", "-append", LinuxArguments(options)});
+  } else {
+    add({"-kernel", "xen", "-append", XenArguments(options)});
+    add({"-initrd", "kernel " + EscapeCommas(LinuxArguments(options))});
+  }
   add({"-drive", "file=root.img,if=none,id=root,format=raw,snapshot=on,cache=unsafe", "-device",
        std::format("virtio-blk-pci,drive=root,addr={:#x}", kRootSlot)});
   for (std::size_t i = 0; i < options.disks.size(); ++i) {
@@ -235,7 +248,9 @@ std::expected<Program, std::string> MakeMachine(const Options& options, const Bo
   }
   add({"-device", "virtio-serial-pci,addr=0x5,max_ports=2", "-chardev",
        std::format("socket,id=guest,fd={}", guest), "-device",
-       std::format("virtserialport,chardev=guest,name={}", kPortName)});
+       std::format("virtserialport,chardev=guest,name={},nr=1", kPortName)});
+  // hvc0, which is Xen's console where there is a Xen.
+  if (options.without_xen) add({"-device", "virtconsole,chardev=serial,nr=0"});
   add({"-netdev", NetworkBackend(options), "-device",
        std::format("virtio-net-pci,netdev=net,addr={},iommu_platform=on,disable-legacy=on,romfile=",
                    kNicSlot)});

@@ -32,13 +32,16 @@ in the directory $OUT comes back to build/vm/last/out. stdout and stderr carry i
                         shut down after FILE. Default: a prepared, empty one whose contents are dropped
   --storage blank       one that is not prepared, dropped too
   --storage none        no disk for the storage domain
-  --config NAME         kernels to boot: release (default) or debug
+  --config NAME         kernels to boot: test (default), release or debug
   --timeout SECONDS     end FILE after this time (default 600; none with --tty or --gdb)
   --smp N               processors of the machine (default 2): the second is the service domains', of four
                         and more the storage domain has the third; the others are the primary's
   --mem SIZE            memory of the machine, such as 3G or 2048M (default 3G)
   --domain pv|pvh       network domain with the NIC passed through (pv, default), or without NIC (pvh)
+  --iommu amd|intel     of an emulated machine (default amd, which boots faster; intel reports faults)
   --no-domains          start no service domain and wait for none
+  --no-xen              boot the primary's kernel by itself, on all processors and memory, to compare with;
+                        no service domain and no disk for one
   --xen ARG             add to Xen's command line
   --linux ARG           add to the primary kernel's command line
   --qemu ARG            add to QEMU's command line, one word each
@@ -103,7 +106,9 @@ std::expected<Options, std::string> ParseOptions(int argc, char** argv) {
     kSmp,
     kMem,
     kDomain,
+    kIommu,
     kNoDomains,
+    kNoXen,
     kXen,
     kLinux,
     kQemu,
@@ -123,7 +128,9 @@ std::expected<Options, std::string> ParseOptions(int argc, char** argv) {
       {"smp", required_argument, nullptr, kSmp},
       {"mem", required_argument, nullptr, kMem},
       {"domain", required_argument, nullptr, kDomain},
+      {"iommu", required_argument, nullptr, kIommu},
       {"no-domains", no_argument, nullptr, kNoDomains},
+      {"no-xen", no_argument, nullptr, kNoXen},
       {"xen", required_argument, nullptr, kXen},
       {"linux", required_argument, nullptr, kLinux},
       {"qemu", required_argument, nullptr, kQemu},
@@ -172,8 +179,8 @@ std::expected<Options, std::string> ParseOptions(int argc, char** argv) {
         break;
       case kConfig:
         options.config = optarg;
-        if (options.config != "release" && options.config != "debug") {
-          return bad("--config", "release or debug");
+        if (options.config != "test" && options.config != "release" && options.config != "debug") {
+          return bad("--config", "test, release or debug");
         }
         break;
       case kTimeout: {
@@ -188,6 +195,13 @@ std::expected<Options, std::string> ParseOptions(int argc, char** argv) {
       case kMem:
         if (!ParseMemory(optarg, options.memory_mib)) return bad("--mem", "at least 1536M");
         break;
+      case kIommu:
+        if (std::string_view(optarg) == "intel") {
+          options.iommu = EmulatedIommu::kIntel;
+        } else if (std::string_view(optarg) != "amd") {
+          return bad("--iommu", "amd or intel");
+        }
+        break;
       case kDomain:
         if (std::string_view(optarg) == "pv") {
           options.network_domain = NetworkDomain::kPv;
@@ -199,6 +213,11 @@ std::expected<Options, std::string> ParseOptions(int argc, char** argv) {
         break;
       case kNoDomains:
         options.network_domain = NetworkDomain::kNone;
+        break;
+      case kNoXen:
+        options.without_xen = true;
+        options.network_domain = NetworkDomain::kNone;
+        options.storage = StorageDisk::kNone;
         break;
       case kXen:
         options.xen.emplace_back(optarg);

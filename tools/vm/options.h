@@ -13,6 +13,9 @@
 namespace vos::vm {
 
 // How the network domain is created.
+// Whose IOMMU an emulated processor has. With KVM it is that of the machine's own processor.
+enum class EmulatedIommu { kAmd, kIntel };
+
 enum class NetworkDomain {
   kPv,    // with the NIC passed through
   kPvh,   // without a NIC: loopback only
@@ -41,7 +44,7 @@ struct Options {
   std::vector<std::filesystem::path> disks;
   StorageDisk storage = StorageDisk::kFresh;
   std::filesystem::path storage_image;  // kImage only
-  std::string config = "release";
+  std::string config = "test";
   std::optional<std::chrono::seconds> timeout;  // of the job alone, not of the boot
   unsigned cpus = 2;
   std::uint64_t memory_mib = 3072;
@@ -49,6 +52,8 @@ struct Options {
   std::vector<std::string> linux_arguments;
   std::vector<std::string> qemu;
   NetworkDomain network_domain = NetworkDomain::kPv;
+  bool without_xen = false;
+  EmulatedIommu iommu = EmulatedIommu::kAmd;
   bool gdb = false;
   bool tty = false;
   bool help = false;

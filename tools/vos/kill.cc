@@ -1,99 +1,88 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/vos/kill.h"
 
-// The headers are for C.
-extern "C" {
-#include <xenctrl.h>
-#include <xenstore.h>
-}
-
-#include <algorithm>
-#include <cstdlib>
+#include <chrono>
 #include <format>
-#include <memory>
+#include <optional>
 #include <random>
+#include <thread>
+#include <utility>
 
-#include "kernel/virtuos/abi/virtuos.h"
-#include "tools/common/text.h"
+#include "tools/vos/fault_model.h"
+#include "tools/vos/fault_observer.h"
+#include "tools/vos/fault_order.h"
+#include "tools/vos/granted_page.h"
 
 namespace vos {
 namespace {
 
-// Misuses of shared memory; the domain is given up long before.
-constexpr int kGarbageCount = 1'000'000;
+using std::chrono::milliseconds;
 
-struct CloseStore {
-  void operator()(xs_handle* handle) const { xs_close(handle); }
-};
-struct CloseHypervisor {
-  void operator()(xc_interface* xen) const { xc_interface_close(xen); }
-};
+// A transfer that the IOMMU refuses is told of within this.
+constexpr milliseconds kDeviceLimit{4000};
+constexpr milliseconds kLook{20};
+// What may follow the first refusal.
+constexpr milliseconds kAfterwards{300};
 
-// The domain is at its end at once; taking it apart is left to vosd.
-Result<void> EndDomain(std::uint32_t domid) {
-  const std::unique_ptr<xc_interface, CloseHypervisor> xen(xc_interface_open(nullptr, nullptr, 0));
-  if (!xen) return FailErrno("cannot reach the hypervisor");
-  if (xc_domain_shutdown(xen.get(), domid, SHUTDOWN_crash) < 0) {
-    return FailErrno(std::format("domain {}", domid));
+// The page belongs to this process: it sees the transfer through.
+Result<std::string> AimDevice(std::uint32_t domid, FaultOrders& orders, PlannedFault fault,
+                              bool at_point) {
+  auto page = GrantedPage::Create(domid);
+  if (!page) return std::unexpected(page.error());
+  auto hypervisor = HypervisorLog::Open();
+  if (!hypervisor) return std::unexpected(hypervisor.error());
+  fault.argument = page->reference();
+  const std::string order = at_point ? FaultAt(fault) : FaultNow(fault.kind, fault.argument);
+  if (auto given = orders.Give(domid, order); !given) return std::unexpected(given.error());
+  std::uint32_t refused = 0;
+  for (milliseconds waited{0}; refused == 0 && waited < kDeviceLimit; waited += kLook) {
+    std::this_thread::sleep_for(kLook);
+    refused = hypervisor->NewIommuFaults();
   }
-  return {};
-}
-
-std::string Order(const std::string& how) {
-  if (how != "ring-garbage") return how;
-  return std::format("garbage {} {} 1", std::random_device{}(), kGarbageCount);
-}
-
-Result<void> OrderFault(std::uint32_t domid, const KillCommand& command) {
-  const std::unique_ptr<xs_handle, CloseStore> store(xs_open(0));
-  if (!store) return FailErrno("cannot reach xenstore");
-  const std::string node =
-      std::format("/local/domain/{}/device/" VOS_XENBUS_TYPE "/0/fault", domid);
-  unsigned int length = 0;
-  const std::unique_ptr<char, decltype(&std::free)> offered(
-      static_cast<char*>(xs_read(store.get(), XBT_NULL, (node + "s").c_str(), &length)), std::free);
-  if (!offered) {
-    return Fail(std::format(
-        "the kernel of the {} domain cannot do that: it was built without fault injection "
-        "(CONFIG_VIRTUOS_FAULTS); only --how destroy works",
-        command.domain));
+  std::this_thread::sleep_for(kAfterwards);
+  if (!page->Intact()) return Fail("the device changed memory of the primary");
+  if (refused == 0) {
+    return "the page that was aimed at is what it was; the hypervisor tells of nothing\n";
   }
-  const std::string order = Order(command.how);
-  const auto words = SplitWords(std::string_view(offered.get(), length));
-  if (std::ranges::find(words, order.substr(0, order.find(' '))) == words.end()) {
-    return Fail(std::format("the kernel of the {} domain does not know the fault {}",
-                            command.domain, command.how));
-  }
-  if (!xs_write(store.get(), XBT_NULL, node.c_str(), order.data(), order.size())) {
-    return FailErrno(node);
-  }
-  return {};
-}
-
-// The first process of a storage domain takes orders where it reports its state; see
-// service-domains/storage/init.cc.
-Result<void> KillDaemon(std::uint32_t domid, const KillCommand& command) {
-  const std::unique_ptr<xs_handle, CloseStore> store(xs_open(0));
-  if (!store) return FailErrno("cannot reach xenstore");
-  const std::string node = std::format("/local/domain/{}/data/storage/", domid);
-  unsigned int length = 0;
-  const std::unique_ptr<char, decltype(&std::free)> state(
-      static_cast<char*>(xs_read(store.get(), XBT_NULL, (node + "state").c_str(), &length)),
-      std::free);
-  if (!state) return Fail(std::format("the {} domain has no daemon", command.domain));
-  constexpr std::string_view kOrder = "kill-daemon";
-  if (!xs_write(store.get(), XBT_NULL, (node + "fault").c_str(), kOrder.data(), kOrder.size())) {
-    return FailErrno(node + "fault");
-  }
-  return {};
+  return std::format(
+      "the IOMMU refused it ({} faults, says the hypervisor); the page that was aimed at is what "
+      "it "
+      "was\n",
+      refused + hypervisor->NewIommuFaults());
 }
 
 }  // namespace
 
-Result<void> Kill(std::uint32_t domid, const KillCommand& command) {
-  if (command.how == "destroy") return EndDomain(domid);
-  if (command.how == "daemon") return KillDaemon(domid, command);
-  return OrderFault(domid, command);
+Result<std::string> Kill(std::uint32_t domid, const KillCommand& command) {
+  const FaultPoint* point = FindFaultPoint(command.point);
+  const FaultKind* kind = FindFaultKind(command.how);
+  if (point == nullptr && command.how == "destroy") {
+    return EndDomain(domid).transform([] { return std::string(); });
+  }
+  if (point != nullptr) {
+    const std::string_view why = WhyNot(command.domain, *kind, *point);
+    if (!why.empty()) return Fail(std::format("{} at {}: {}", kind->name, point->name, why));
+  }
+  auto orders = FaultOrders::Open();
+  if (!orders) return std::unexpected(orders.error());
+  if (auto able = orders->Check(domid, command.domain, command.how); !able) {
+    return std::unexpected(able.error());
+  }
+  const PlannedFault fault{command.how, command.point, command.nth, command.request_class,
+                           static_cast<std::uint32_t>(std::random_device{}())};
+  if (command.how == "wild-dma") return AimDevice(domid, *orders, fault, point != nullptr);
+  if (point == nullptr) {
+    return orders->Give(domid, FaultNow(fault.kind, fault.argument)).transform([] {
+      return std::string();
+    });
+  }
+  if (!point->next) {
+    return orders->Give(domid, FaultAt(fault)).transform([] { return std::string(); });
+  }
+  return orders->Leave(command.domain, FaultAt(fault)).transform([&] {
+    return std::format("armed for the next {0} domain; `vos restart {0}` makes one\n",
+                       command.domain);
+  });
 }
 
 }  // namespace vos

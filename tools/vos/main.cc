@@ -9,6 +9,12 @@
 #include "tools/common/control_device.h"
 #include "tools/common/kernel_state.h"
 #include "tools/common/result.h"
+#include "tools/common/text.h"
+#include "tools/common/text_file.h"
+#include "tools/vos/fault_campaign.h"
+#include "tools/vos/fault_model.h"
+#include "tools/vos/fault_report.h"
+#include "tools/vos/fault_run.h"
 #include "tools/vos/kill.h"
 #include "tools/vos/options.h"
 #include "tools/vos/ping.h"
@@ -18,6 +24,8 @@
 
 namespace vos {
 namespace {
+
+constexpr std::size_t kMaxReason = 300;  // characters
 
 int Finish(const Result<std::string>& output) {
   if (!output) {
@@ -39,9 +47,14 @@ int Execute(const StatusCommand& command) {
   // vosd's view alone is worth showing, to a user without privileges too.
   if (!kernel && !*supervisor) return Finish(Result<void>(std::unexpected(kernel.error())));
   if (!kernel) std::cerr << "vos: " << kernel.error().message << "\n";
-  const Status status =
+  Status status =
       MakeStatus(*supervisor, SupervisorRuns(),
                  kernel ? std::optional<KernelState>(*kernel) : std::nullopt, SinceBoot());
+  if (!status.supervised) {
+    if (const auto reason = ReadTextFile(kFailedFile)) {
+      status.supervisor_reason = Printable(Trim(*reason), kMaxReason);
+    }
+  }
   return Finish(command.json ? StatusJson(status) : StatusTable(status));
 }
 
@@ -75,6 +88,32 @@ int Execute(const KillCommand& command) {
     return Finish(Result<void>(Fail("no service domain " + command.domain + " runs")));
   }
   return Finish(Kill(domid, command));
+}
+
+int Execute(const FaultsListCommand& command) {
+  return Finish(Result<std::string>(FaultTable(command.domain)));
+}
+
+int Execute(const FaultsRunCommand& command) {
+  const auto good = RunFaults(command.settings, command.directory);
+  if (!good) return Finish(Result<void>(std::unexpected(good.error())));
+  return *good ? 0 : 1;
+}
+
+int Execute(const FaultsReportCommand& command) {
+  std::vector<CampaignRounds> campaigns;
+  for (const std::string& path : command.directories) {
+    const auto kept = CampaignDirectory::Read(path);
+    if (!kept) return Finish(Result<void>(std::unexpected(kept.error())));
+    campaigns.push_back({kept->settings(), kept->rounds()});
+  }
+  const FaultReport report = MakeFaultReport(campaigns);
+  return Finish(WriteTextFile(command.output + "/faults.json", FaultReportJson(report))
+                    .and_then([&] {
+                      return WriteTextFile(command.output + "/faults.html",
+                                           FaultReportHtml(report));
+                    })
+                    .transform([&] { return FaultReportText(report); }));
 }
 
 int Execute(const RestartCommand& command) {

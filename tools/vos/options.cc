@@ -13,12 +13,23 @@
 #include "kernel/virtuos/abi/control.h"
 #include "tools/common/kernel_state.h"
 #include "tools/common/version.h"
-#include "tools/vos/kill_ways.h"
+#include "tools/vos/fault_campaign.h"
+#include "tools/vos/fault_model.h"
 
 namespace vos {
 namespace {
 
 constexpr int kUsageError = 2;
+
+std::string Join(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+std::vector<std::string> Strings(std::span<const std::string_view> words) {
+  return {words.begin(), words.end()};
+}
 
 constexpr char kRunFooter[] =
     "CMD is what follows the options; `--` ends them. Its exit status is that of `vos run`, or 127 "
@@ -104,13 +115,72 @@ std::expected<Command, Message> ParseOptions(const std::vector<std::string>& arg
   std::string victim;
   std::string how = "destroy";
   kill->add_option("DOMAIN", victim, "its name")->required();
-  kill->add_option("--how", how, "one of: " + KillWaysText())
-      ->check(CLI::IsMember(KillWays()))
+  kill->add_option("--how", how, "one of: " + Join(FaultKindNames()))
+      ->check(CLI::IsMember(FaultKindNames()))
       ->option_text("HOW [destroy]");
+  std::string point;
+  CLI::Option* at = kill->add_option("--at", point, "not now, but at: " + Join(FaultPointNames()))
+                        ->check(CLI::IsMember(FaultPointNames()))
+                        ->option_text("POINT");
+  std::uint32_t nth = 1;
+  kill->add_option("--nth", nth, "the N-th time that the point is passed")
+      ->check(CLI::Range(std::uint32_t{1}, std::uint32_t{1'000'000'000}))
+      ->needs(at)
+      ->option_text("N [1]");
+  std::string request_class(kAnyClass);
+  kill->add_option("--by", request_class, "by a request of: " + Join(Strings(FaultClasses())))
+      ->check(CLI::IsMember(Strings(FaultClasses())))
+      ->needs(at)
+      ->option_text("CLASS [any]");
   kill->footer(
-      "destroy: the hypervisor ends it. daemon: only the daemon of the storage domain dies. The "
-      "others are done\nby the domain's own kernel, which must have been built for that "
-      "(CONFIG_VIRTUOS_FAULTS).");
+      "destroy: the hypervisor ends it. The others, and everything at a point, are done by the "
+      "domain's own\nkernel, which has no fault injection if it was built with CONFIG=release. "
+      "`vos faults list` tells more.");
+
+  CLI::App* faults = app.add_subcommand("faults", "campaigns of injected faults");
+  faults->require_subcommand(1);
+  const std::vector<std::string> domains = Strings(kFaultDomains);
+  CLI::App* faults_list =
+      faults->add_subcommand("list", "faults, points of the protocol, and which go together");
+  std::string fault_domain;
+  faults_list->add_option("--domain", fault_domain, "only of this one")
+      ->check(CLI::IsMember(domains))
+      ->option_text("network|storage");
+  CLI::App* faults_run = faults->add_subcommand(
+      "run", "inject faults one after the other under a workload, and see what comes of them");
+  FaultsRunCommand campaign;
+  faults_run->add_option("--domain", campaign.settings.domain, "which is to fail")
+      ->check(CLI::IsMember(domains))
+      ->required()
+      ->option_text("network|storage");
+  faults_run
+      ->add_option("--workload", campaign.settings.workload,
+                   "network: " + Join(FaultWorkloads("network")) +
+                       "; storage: " + Join(FaultWorkloads("storage")))
+      ->option_text("NAME [the first one]");
+  campaign.settings.mix = "cover";
+  faults_run
+      ->add_option("--mix", campaign.settings.mix,
+                   "cover: each fault and each point at least once; kinds, points, pairs: each\n"
+                   "once; random")
+      ->check(CLI::IsMember(FaultMixes()))
+      ->option_text("MIX [cover]");
+  faults_run->add_option("--rounds", campaign.settings.rounds, "how many")
+      ->check(CLI::Range(std::uint32_t{0}, std::uint32_t{100'000}))
+      ->option_text("N [as many as the mix has]");
+  faults_run->add_option("--seed", campaign.settings.seed, "the same seed makes the same rounds")
+      ->option_text("N [1]");
+  faults_run
+      ->add_option("--resume", campaign.directory,
+                   "where the rounds are kept; goes on with what is there")
+      ->option_text("DIR [faults-DOMAIN]");
+  faults_run->footer("Exit status: 1 if a round was not as it should be.");
+  CLI::App* faults_report = faults->add_subcommand("report", "what campaigns add up to");
+  FaultsReportCommand report;
+  faults_report->add_option("DIR", report.directories, "of campaigns")->required();
+  report.output = ".";
+  faults_report->add_option("--output", report.output, "where faults.json and faults.html go")
+      ->option_text("DIR [.]");
 
   CLI::App* restart = app.add_subcommand(
       "restart", "replace a service domain by a new one, and wait until that is connected");
@@ -142,7 +212,20 @@ std::expected<Command, Message> ParseOptions(const std::vector<std::string>& arg
   if (*stats) return StatsCommand{json};
   if (*ping) return PingCommand{DomainKind(domain), count};
   if (*attach || *detach) return NetworkCommand{static_cast<bool>(*attach)};
-  if (*kill) return KillCommand{victim, how};
+  if (*kill) return KillCommand{victim, how, point, nth, request_class};
+  if (*faults_list) return FaultsListCommand{fault_domain};
+  if (*faults_report) return report;
+  if (*faults_run) {
+    CampaignSettings& settings = campaign.settings;
+    const std::vector<std::string> workloads = FaultWorkloads(settings.domain);
+    if (settings.workload.empty()) settings.workload = workloads.front();
+    if (std::ranges::find(workloads, settings.workload) == workloads.end()) {
+      return std::unexpected(UsageError(
+          "faults run: workloads of this domain are " + Join(workloads), "vos faults run --help"));
+    }
+    if (campaign.directory.empty()) campaign.directory = "faults-" + settings.domain;
+    return campaign;
+  }
   if (*restart) return RestartCommand{restarted};
   if (*prepare) return PrepareCommand{prepared};
   if (program.empty()) {

@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "tools/vos/fault_record.h"
+
 namespace vos {
 
 struct StatusCommand {
@@ -34,7 +36,21 @@ struct NetworkCommand {
 };
 struct KillCommand {
   std::string domain;
-  std::string how;  // one of KillWays()
+  std::string how;    // one of FaultKindNames()
+  std::string point;  // one of FaultPointNames(); empty: at once
+  std::uint32_t nth;
+  std::string request_class;
+};
+struct FaultsListCommand {
+  std::string domain;  // empty: all
+};
+struct FaultsRunCommand {
+  CampaignSettings settings;
+  std::string directory;
+};
+struct FaultsReportCommand {
+  std::vector<std::string> directories;
+  std::string output;
 };
 struct RestartCommand {
   std::string domain;
@@ -44,7 +60,8 @@ struct PrepareCommand {
 };
 
 using Command = std::variant<StatusCommand, StatsCommand, PingCommand, RunCommand, NetworkCommand,
-                             KillCommand, RestartCommand, PrepareCommand>;
+                             KillCommand, FaultsListCommand, FaultsRunCommand, FaultsReportCommand,
+                             RestartCommand, PrepareCommand>;
 
 // What to print instead of running a command: help, the version, or what is wrong.
 struct Message {

@@ -61,6 +61,9 @@ Status MakeStatus(const std::optional<SupervisorState>& supervisor, bool running
       one.disk_state = domain.disk_state;
       one.disk_detail = domain.disk_detail;
       one.reason = domain.reason;
+      one.standby_state = domain.standby_state;
+      one.standby_domid = domain.standby_domid;
+      one.standby_reason = domain.standby_reason;
       if (domain.connected_at && domain.phase == "connected") {
         one.uptime = std::chrono::duration_cast<std::chrono::seconds>(now - *domain.connected_at);
       }
@@ -106,6 +109,7 @@ std::string StatusTable(const Status& status) {
                                                    "OBJECTS", "SESSIONS", "RESTARTS", "UP",
                                                    "DEVICE"}};
   std::string disks;
+  std::string standbys;
   std::string reasons;
   for (const DomainStatus& domain : status.domains) {
     const Connection& connection = domain.connection;
@@ -119,13 +123,24 @@ std::string StatusTable(const Status& status) {
       disks += std::format("{}: disk: {}{}{}\n", domain.name, domain.disk_state,
                            domain.disk_detail.empty() ? "" : ": ", domain.disk_detail);
     }
+    if (!domain.standby_state.empty()) {
+      standbys += std::format("{}: standby: {}", domain.name, domain.standby_state);
+      if (domain.standby_domid != 0) standbys += std::format(", domain {}", domain.standby_domid);
+      if (domain.standby_state != kParked && !domain.standby_reason.empty()) {
+        standbys += std::format(" (the last one: {})", domain.standby_reason);
+      }
+      standbys += "\n";
+    }
     if (domain.reason.empty()) continue;
     const char* what = domain.state == "connected" ? "the last one ended" : "reason";
     reasons += std::format("{}: {}: {}\n", domain.name, what, domain.reason);
   }
-  std::string text = Table(rows) + disks + reasons;
+  std::string text = Table(rows) + disks + standbys + reasons;
   text += std::format("attached: {}\n", OrDash(status.attached));
-  if (!status.supervised) text += "vosd does not run\n";
+  if (!status.supervised) {
+    const std::string& reason = status.supervisor_reason;
+    text += std::format("vosd does not run{}{}\n", reason.empty() ? "" : ": ", reason);
+  }
   return text;
 }
 
@@ -149,10 +164,17 @@ std::string StatusJson(const Status& status) {
                   {"disk_state", domain.disk_state},
                   {"disk_detail", domain.disk_detail},
                   {"reason", domain.reason}};
+    entry["standby"] = domain.standby_state.empty() ? json(nullptr)
+                                                    : json({{"state", domain.standby_state},
+                                                            {"domid", domain.standby_domid},
+                                                            {"reason", domain.standby_reason}});
     entry["uptime_seconds"] = domain.uptime ? json(domain.uptime->count()) : json(nullptr);
     domains.push_back(std::move(entry));
   }
-  return Dump({{"supervisor", {{"running", status.supervised}, {"pid", status.supervisor}}},
+  return Dump({{"supervisor",
+                {{"running", status.supervised},
+                 {"pid", status.supervisor},
+                 {"reason", status.supervisor_reason}}},
                {"attached", status.attached},
                {"domains", std::move(domains)}});
 }

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `vos status` and `vos stats` print. JSON, one document:
-//   status  {"supervisor": {"running": bool, "pid": number},
+//   status  {"supervisor": {"running": bool, "pid": number, "reason"},
 //            "attached": "init_net"|"other"|"none"|"unknown",
 //            "domains": [{"name", "kind", "domid", "state", "generation", "pollers", "lanes",
 //                         "objects", "sessions", "noop_ns", "restarts", "nic", "disk",
-//                         "disk_state", "disk_detail", "reason", "uptime_seconds"}]}
+//                         "disk_state", "disk_detail", "reason", "standby", "uptime_seconds"}]}
+//           supervisor's reason: why it ended, if it said so.
 //           domid 0: there is no domain; uptime_seconds null: it is not connected.
 //           state: connected, or else the phase of vosd (tools/vosd/life_cycle.h), or what the
 //           kernel says.
 //           nic, disk: PCI addresses, empty without.
+//           standby: null if it is to have none, else {"state", "domid", "reason"}: parked, or what
+//           vosd is doing to have one; domid 0: there is none now; why the last one ended.
 //           disk_state: of a storage domain (tools/vosd/disk_report.h), empty while it is not
 //           known; disk_detail: what is to be said about it.
 //   stats   {"DOMAIN": {"COUNTER": number}}
@@ -36,12 +39,16 @@ struct DomainStatus {
   std::string disk_state;
   std::string disk_detail;
   std::string reason;
+  std::string standby_state;  // empty: it is to have none
+  std::uint32_t standby_domid = 0;
+  std::string standby_reason;
   std::optional<std::chrono::seconds> uptime;
 };
 
 struct Status {
   bool supervised = false;  // vosd runs
   pid_t supervisor = 0;
+  std::string supervisor_reason;  // why it ended by itself; empty: it runs, or did not say
   std::string attached;
   std::vector<DomainStatus> domains;
 };

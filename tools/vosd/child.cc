@@ -32,12 +32,14 @@ class SpawnSettings {
   }
 
   // Nothing on standard input, `output` as standard output and error, signals as at the start of a
-  // program: the supervisor blocks some and ignores SIGPIPE.
+  // program, though the supervisor blocks some; but SIGPIPE stays ignored as the supervisor has it:
+  // should that be killed, a command that says something must not end in the middle of its work.
   bool Prepare(int output) {
     sigset_t none;
     sigset_t all;
     sigemptyset(&none);
     sigfillset(&all);
+    sigdelset(&all, SIGPIPE);
     return posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0) ==
                0 &&
            posix_spawn_file_actions_adddup2(&actions_, output, STDOUT_FILENO) == 0 &&

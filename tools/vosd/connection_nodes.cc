@@ -39,6 +39,12 @@ Result<void> ConnectionNodes::Write(XenStore& store, std::uint32_t kind) const {
   });
 }
 
+Result<void> ConnectionNodes::CloseFrontend(XenStore& store) const {
+  const auto closed = std::to_string(static_cast<int>(XenbusState::kClosed));
+  return store.Commit(
+      [&](XenStore::Transaction& transaction) { transaction.Write(frontend_ + "/state", closed); });
+}
+
 void ConnectionNodes::Remove(XenStore& store) const {
   const std::string last = "/0";
   store.Remove(backend_.substr(0, backend_.size() - last.size()));

@@ -18,6 +18,8 @@ class ConnectionNodes {
   ConnectionNodes(std::uint32_t primary, std::uint32_t domid);
 
   Result<void> Write(XenStore& store, std::uint32_t kind) const;
+  // As if the front-end had closed its end, for one that cannot do so itself any more.
+  Result<void> CloseFrontend(XenStore& store) const;
   // The back-end's and the errors it told; the front-end's are the toolstack's to remove.
   void Remove(XenStore& store) const;
 

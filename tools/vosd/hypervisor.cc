@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/vosd/hypervisor.h"
 
+#include <format>
+
 namespace vos {
 namespace {
 
@@ -59,6 +61,49 @@ std::optional<DomainSample> Hypervisor::Sample(std::uint32_t domid) {
 
 void Hypervisor::Stop(std::uint32_t domid) {
   xc_domain_shutdown(xen_.get(), domid, SHUTDOWN_crash);
+}
+
+Result<void> Hypervisor::PermitPorts(std::uint32_t domid, std::uint64_t first,
+                                     std::uint64_t count) {
+  if (xc_domain_ioport_permission(xen_.get(), domid, static_cast<std::uint32_t>(first),
+                                  static_cast<std::uint32_t>(count), 1) < 0) {
+    return FailErrno("permission to use ports");
+  }
+  return {};
+}
+
+Result<void> Hypervisor::PermitMemory(std::uint32_t domid, std::uint64_t address,
+                                      std::uint64_t bytes) {
+  const std::uint64_t first = address >> XC_PAGE_SHIFT;
+  const std::uint64_t end = (address + bytes + XC_PAGE_SIZE - 1) >> XC_PAGE_SHIFT;
+  if (xc_domain_iomem_permission(xen_.get(), domid, first, end - first, 1) < 0) {
+    return FailErrno("permission to use registers");
+  }
+  return {};
+}
+
+Result<void> Hypervisor::PermitInterrupt(std::uint32_t domid, std::uint32_t line) {
+  int interrupt = static_cast<int>(line);
+  if (xc_physdev_map_pirq(xen_.get(), domid, interrupt, &interrupt) < 0 ||
+      xc_domain_irq_permission(xen_.get(), domid, static_cast<std::uint32_t>(interrupt), true) <
+          0) {
+    return FailErrno("permission to use an interrupt");
+  }
+  return {};
+}
+
+Result<void> Hypervisor::GiveDevice(std::uint32_t domid, std::uint32_t device) {
+  if (xc_assign_device(xen_.get(), domid, device, XEN_DOMCTL_DEV_RDM_RELAXED) < 0) {
+    return FailErrno(std::format("the device cannot be given to domain {}", domid));
+  }
+  return {};
+}
+
+Result<void> Hypervisor::TakeDevice(std::uint32_t domid, std::uint32_t device) {
+  if (xc_deassign_device(xen_.get(), domid, device) < 0) {
+    return FailErrno(std::format("the device cannot be taken from domain {}", domid));
+  }
+  return {};
 }
 
 }  // namespace vos

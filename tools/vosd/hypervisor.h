@@ -35,6 +35,14 @@ class Hypervisor {
   // It runs no more, but still has to be destroyed.
   void Stop(std::uint32_t domid);
 
+  // For the owner of a device: its ports, its registers in memory (of whole pages), its interrupt.
+  Result<void> PermitPorts(std::uint32_t domid, std::uint64_t first, std::uint64_t count);
+  Result<void> PermitMemory(std::uint32_t domid, std::uint64_t address, std::uint64_t bytes);
+  Result<void> PermitInterrupt(std::uint32_t domid, std::uint32_t line);
+  // What a device may reach of memory is its domain's. `device` is a PciNumber().
+  Result<void> GiveDevice(std::uint32_t domid, std::uint32_t device);
+  Result<void> TakeDevice(std::uint32_t domid, std::uint32_t device);
+
  private:
   struct Close {
     void operator()(xc_interface* xen) const { xc_interface_close(xen); }

@@ -28,6 +28,8 @@ const char* PhaseName(Phase phase) {
       return "connecting";
     case Phase::kConnected:
       return "connected";
+    case Phase::kTakingOver:
+      return "taking over";
     case Phase::kCleaning:
       return "cleaning";
     case Phase::kWaiting:
@@ -42,6 +44,12 @@ LifeCycle::Steps LifeCycle::Prepare() {
   phase_ = Phase::kPreparing;
   ++incarnations_;
   return {{Kind::kSetTimer, limits_.prepare_timeout}, {Kind::kPrepare}};
+}
+
+LifeCycle::Steps LifeCycle::TakeOver() {
+  phase_ = Phase::kTakingOver;
+  ++incarnations_;
+  return {{Kind::kSetTimer, limits_.take_over_timeout}, {Kind::kTakeOver}};
 }
 
 LifeCycle::Steps LifeCycle::Clean() {
@@ -77,11 +85,14 @@ LifeCycle::Steps LifeCycle::Adopt(std::uint32_t domid) {
   return {{Kind::kWatch}, {Kind::kAttach}};
 }
 
-LifeCycle::Steps LifeCycle::Replace(std::uint32_t domid, std::string reason) {
+LifeCycle::Steps LifeCycle::Replace(std::uint32_t domid, std::string reason,
+                                    std::chrono::milliseconds delay) {
   if (phase_ != Phase::kStopped) return {};
   domid_ = domid;
   reason_ = std::move(reason);
-  return Clean();
+  if (delay.count() == 0) return Clean();
+  phase_ = Phase::kWaiting;
+  return {{Kind::kSetTimer, delay}};
 }
 
 LifeCycle::Steps LifeCycle::OnPrepared() {
@@ -101,8 +112,11 @@ LifeCycle::Steps LifeCycle::OnBackendState(XenbusState state, std::string reason
   const bool ended = state == XenbusState::kClosing || state == XenbusState::kClosed;
   if (phase_ == Phase::kConnecting && state == XenbusState::kConnected) {
     phase_ = Phase::kConnected;
-    attempts_ = 0;
     ever_connected_ = true;
+    if (limits_.stable_after.count() > 0) {
+      return {{Kind::kSetTimer, limits_.stable_after}, {Kind::kAttach}};
+    }
+    attempts_ = 0;
     return {{Kind::kClearTimer}, {Kind::kAttach}};
   }
   if (phase_ == Phase::kConnecting && ended) {
@@ -126,12 +140,33 @@ LifeCycle::Steps LifeCycle::OnFailure(std::string reason, bool permanent) {
     case Phase::kConnecting:
       ++attempts_;
       break;
+    case Phase::kTakingOver:
+      // What the domain itself died of is the better explanation, and told already.
+      ++attempts_;
+      return Clean();
     case Phase::kConnected:
+      if (limits_.stable_after.count() > 0) ++attempts_;
       break;
   }
+  const bool take_over = phase_ == Phase::kConnected && standby_ && limits_.restart && !permanent;
   reason_ = std::move(reason);
   give_up_ = permanent || !limits_.restart;
-  return Clean();
+  return take_over ? TakeOver() : Clean();
+}
+
+LifeCycle::Steps LifeCycle::OnTakenOver(std::uint32_t domid) {
+  if (phase_ != Phase::kTakingOver) return {};
+  phase_ = Phase::kConnecting;
+  domid_ = domid;
+  return {{Kind::kSetTimer, std::min(limits_.connect_timeout, limits_.take_over_timeout)},
+          {Kind::kWatch}};
+}
+
+LifeCycle::Steps LifeCycle::Yield() {
+  phase_ = Phase::kStopped;
+  domid_ = 0;
+  attempts_ = 0;
+  return {{Kind::kClearTimer}};
 }
 
 LifeCycle::Steps LifeCycle::OnCleaned(bool gone, std::string reason) {
@@ -151,19 +186,23 @@ LifeCycle::Steps LifeCycle::OnTimer() {
       return OnFailure("it was not created within " + Seconds(limits_.create_timeout));
     case Phase::kConnecting:
       return OnFailure("it did not connect within " + Seconds(limits_.connect_timeout));
+    case Phase::kTakingOver:
+      return OnFailure("no standby took over within " + Seconds(limits_.take_over_timeout));
+    case Phase::kConnected:
+      attempts_ = 0;
+      return {};
     case Phase::kCleaning:
       return OnCleaned(false, "it could not be destroyed within " + Seconds(limits_.clean_timeout));
     case Phase::kWaiting:
-      return Prepare();
+      return domid_ != 0 ? Clean() : Prepare();
     case Phase::kStopped:
-    case Phase::kConnected:
     case Phase::kFailed:
       return {};
   }
   return {};
 }
 
-LifeCycle::Steps LifeCycle::Restart() {
+LifeCycle::Steps LifeCycle::Restart(bool anew) {
   attempts_ = 0;
   give_up_ = false;
   switch (phase_) {
@@ -174,9 +213,12 @@ LifeCycle::Steps LifeCycle::Restart() {
     case Phase::kPreparing:
     case Phase::kCreating:
     case Phase::kConnecting:
-    case Phase::kConnected:
+    case Phase::kTakingOver:
+    case Phase::kConnected: {
+      const bool take_over = phase_ == Phase::kConnected && standby_ && !anew;
       reason_ = "restarted by the operator";
-      return Clean();
+      return take_over ? TakeOver() : Clean();
+    }
     case Phase::kCleaning:
       return {};
   }

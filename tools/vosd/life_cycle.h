@@ -3,10 +3,17 @@
 // The supervisor tells what it sees, and carries out the steps that come back, in their order.
 //
 //   stopped -> preparing -> creating -> connecting -> connected
-//                 ^             |            |            |
-//                 |             +------------+------------+  failure
-//               waiting  <--------- cleaning              |
-//                                      +---> failed  (given up, until an operator restarts it)
+//                 ^             |            |    ^       |
+//                 |             +------------+    |       |  failure
+//               waiting  <--------- cleaning <----|-------+
+//                                   ^    |    taking over <+  failure, and there is a standby
+//                                   |    |         |
+//                                   +----|---------+
+//                                        +---> failed  (given up, until an operator restarts it)
+//
+// A parked standby has a life cycle of its own. It is "connected" once it has booted and waits, and
+// it ends not in a failure but by Yield() when it takes over; what remains of the dead domain is then
+// its own to Replace().
 #ifndef VIRTUOS_TOOLS_VOSD_LIFE_CYCLE_H_
 #define VIRTUOS_TOOLS_VOSD_LIFE_CYCLE_H_
 
@@ -23,9 +30,10 @@ enum class Phase {
   kCreating,    // the toolstack builds the domain
   kConnecting,  // it boots; the drivers shake hands
   kConnected,
-  kCleaning,  // destroying what is left of it
-  kWaiting,   // before the next attempt
-  kFailed,    // given up
+  kTakingOver,  // the standby gets the device and the connection of the domain that failed
+  kCleaning,    // destroying what is left of it
+  kWaiting,     // before the next attempt
+  kFailed,      // given up
 };
 
 const char* PhaseName(Phase phase);
@@ -46,24 +54,30 @@ struct LifeCycleLimits {
   std::chrono::milliseconds create_timeout{60'000};
   std::chrono::milliseconds connect_timeout{45'000};
   std::chrono::milliseconds clean_timeout{30'000};
+  // From the failure until the standby, perhaps still booting, has what it needs; and from then on
+  // until it is connected.
+  std::chrono::milliseconds take_over_timeout{15'000};
   std::chrono::milliseconds first_backoff{200};
   std::chrono::milliseconds max_backoff{30'000};
   // Incarnations in a row that may end before they were connected; fewer while none ever was,
   // because then something is set up wrongly and the boot waits for the answer.
   std::uint32_t max_attempts = 5;
   std::uint32_t max_first_attempts = 2;
+  // One that ends sooner after it was connected counts as if it never had been.
+  std::chrono::milliseconds stable_after{0};
   bool restart = true;  // after a failure, by itself
 };
 
 struct Step {
   enum class Kind {
-    kPrepare,  // ends in OnPrepared() or OnFailure()
-    kCreate,   // ends in OnCreated() or OnFailure()
-    kConnect,  // write the xenbus nodes of the domain
-    kWatch,    // tell OnBackendState() and OnFailure() from now on
-    kAttach,   // the domain serves: attach what it serves
-    kClean,    // end a running step, watch no longer, destroy the domain, remove the nodes; ends in
-               // OnCleaned()
+    kPrepare,   // ends in OnPrepared() or OnFailure()
+    kCreate,    // ends in OnCreated() or OnFailure()
+    kConnect,   // write the xenbus nodes of the domain
+    kWatch,     // tell OnBackendState() and OnFailure() from now on
+    kAttach,    // the domain serves: attach what it serves
+    kTakeOver,  // give the standby what the domain had; ends in OnTakenOver() or OnFailure()
+    kClean,  // end a running step, watch no longer, destroy the domain, remove the nodes; ends in
+             // OnCleaned()
     kSetTimer,  // OnTimer() after `delay`; one timer, the last setting counts
     kClearTimer,
   };
@@ -83,8 +97,9 @@ class LifeCycle {
   Steps Start();
   // A domain of its name runs already and its connection stands.
   Steps Adopt(std::uint32_t domid);
-  // A domain of its name exists, but is of no use.
-  Steps Replace(std::uint32_t domid, std::string reason);
+  // A domain of its name exists, but is of no use: it is destroyed after `delay`. 0: perhaps none does.
+  Steps Replace(std::uint32_t domid, std::string reason,
+                std::chrono::milliseconds delay = std::chrono::milliseconds(0));
 
   Steps OnPrepared();
   Steps OnCreated(std::uint32_t domid);
@@ -94,8 +109,15 @@ class LifeCycle {
   // `gone`: no domain of ours exists any more.
   Steps OnCleaned(bool gone, std::string reason);
   Steps OnTimer();
-  // The operator wants a new incarnation; clears the count of attempts.
-  Steps Restart();
+  // The operator wants a new incarnation; clears the count of attempts. `anew`: not the standby.
+  Steps Restart(bool anew = false);
+  // The standby `domid` has got what the domain had.
+  Steps OnTakenOver(std::uint32_t domid);
+
+  // There is a standby that can take over, now or soon; else not.
+  void SetStandby(bool available) { standby_ = available; }
+  // Of a standby: it is another's now.
+  Steps Yield();
 
   Phase phase() const { return phase_; }
   // 0: there is no domain.
@@ -108,6 +130,7 @@ class LifeCycle {
 
  private:
   Steps Prepare();
+  Steps TakeOver();
   Steps Clean();
   // What follows once nothing is left of the last incarnation.
   Steps Next();
@@ -120,6 +143,7 @@ class LifeCycle {
   std::uint32_t attempts_ = 0;  // incarnations in a row that ended before they were connected
   bool ever_connected_ = false;
   bool give_up_ = false;
+  bool standby_ = false;
 };
 
 }  // namespace vos

@@ -5,16 +5,22 @@
 #include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <format>
 #include <fstream>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <utility>
 
 #include "tools/common/supervisor_state.h"
+#include "tools/common/text.h"
 #include "tools/common/text_file.h"
 #include "tools/common/version.h"
 #include "tools/vosd/event_loop.h"
@@ -40,6 +46,36 @@ void HurryDeferredGrants(const Log& log) {
     log.Write(std::format("{} cannot be written; memory of dead domains returns slowly",
                           kDeferredGrantsFile));
   }
+}
+
+// Toolstack commands that a vosd which was killed had begun go on without it. They have this
+// descriptor too, and with it the lock; what they do to a domain must be over before anything is done
+// about it here.
+constexpr char kChildrenLockFile[] = "/run/virtuos/children";
+constexpr std::chrono::milliseconds kChildrenLimit{60'000}, kChildrenPause{50};
+
+FileDescriptor AwaitForeignChildren(const Log& log) {
+  FileDescriptor lock(open(kChildrenLockFile, O_RDWR | O_CREAT, 0600));
+  const auto end = std::chrono::steady_clock::now() + kChildrenLimit;
+  bool said = false;
+  while (lock && flock(lock.get(), LOCK_EX | LOCK_NB) < 0) {
+    if (std::chrono::steady_clock::now() > end) {
+      log.Write("commands of another vosd still run, going on");
+      break;
+    }
+    if (!std::exchange(said, true)) log.Write("waiting for commands of another vosd");
+    std::this_thread::sleep_for(kChildrenPause);
+  }
+  return lock;
+}
+
+// xenstored's process, readable when it has ended; nothing: it runs in a domain of its own.
+constexpr char kXenStoreServerFile[] = "/run/xen/xenstored.pid";
+
+FileDescriptor XenStoreServer() {
+  const auto text = ReadTextFile(kXenStoreServerFile);
+  const auto pid = text ? ParseDecimal<pid_t>(Trim(*text)) : std::nullopt;
+  return FileDescriptor(pid ? static_cast<int>(syscall(SYS_pidfd_open, *pid, 0)) : -1);
 }
 
 // One supervisor at a time: the descriptor holds the lock until the process ends.
@@ -86,8 +122,22 @@ Result<void> Supervise(const std::string& directory, const Log& log) {
   auto hypervisor = Hypervisor::Open();
   if (!hypervisor) return std::unexpected(hypervisor.error());
   HurryDeferredGrants(log);
+  const FileDescriptor children = AwaitForeignChildren(log);
   auto store = XenStore::Open();
   if (!store) return std::unexpected(store.error());
+  // Without it no domain can be started, none is seen to end, and there is no other one.
+  const FileDescriptor server = XenStoreServer();
+  bool server_ended = false;
+  if (server) {
+    if (auto added = loop->Add(server.get(),
+                               [&] {
+                                 server_ended = true;
+                                 loop->Stop();
+                               });
+        !added) {
+      return added;
+    }
+  }
   const auto network = NetworkNamespace::Leave();
   if (!network) return std::unexpected(network.error());
 
@@ -95,7 +145,11 @@ Result<void> Supervise(const std::string& directory, const Log& log) {
       Supervisor::Create({*loop, log, *store, *hypervisor, *network}, std::move(*settings));
   if (!supervisor) return std::unexpected(supervisor.error());
   (*supervisor)->Start();
-  return loop->Run();
+  if (auto ran = loop->Run(); !ran) return ran;
+  if (server_ended) {
+    return Fail("xenstored has ended: no domain can be started or restarted until the machine is");
+  }
+  return {};
 }
 
 int Main(const std::string& directory) {

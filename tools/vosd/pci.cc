@@ -4,12 +4,14 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <format>
 #include <system_error>
 #include <vector>
 
 #include "tools/common/file_descriptor.h"
+#include "tools/common/text.h"
 #include "tools/common/text_file.h"
 
 namespace vos {
@@ -22,6 +24,19 @@ constexpr std::string_view kNvmeClass = "0x0108";
 constexpr std::string_view kVirtioVendor = "0x1af4";
 constexpr std::string_view kVirtioBlockDevices[] = {"0x1001", "0x1042"};
 constexpr std::string_view kPassthroughDriver = "pciback";
+
+// Of the resources that sysfs lists, BARs and the expansion ROM; bridges' windows follow.
+constexpr std::size_t kMaxResources = 7;
+// In their flags: include/linux/ioport.h.
+constexpr std::uint64_t kPorts = 0x100;
+
+template <typename Number>
+Number FromHex(std::string_view text) {
+  if (text.starts_with("0x")) text.remove_prefix(2);
+  Number number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number, 16);
+  return number;
+}
 
 // Name of the driver a device is bound to; empty: none.
 std::string DriverOf(const std::filesystem::path& device) {
@@ -127,6 +142,30 @@ Result<PciDevice> FindDevice(
 }
 
 }  // namespace
+
+std::vector<PciResource> ParseResources(std::string_view text) {
+  std::vector<PciResource> resources;
+  std::size_t lines = 0;
+  for (const std::string_view line : SplitLines(text)) {
+    if (lines++ == kMaxResources) break;
+    const auto words = SplitWords(line);
+    if (words.size() != 3) continue;
+    const auto first = FromHex<std::uint64_t>(words[0]);
+    const auto last = FromHex<std::uint64_t>(words[1]);
+    if (first == 0 || last < first) continue;
+    resources.push_back(
+        {first, last - first + 1, (FromHex<std::uint64_t>(words[2]) & kPorts) != 0});
+  }
+  return resources;
+}
+
+std::uint32_t PciNumber(std::string_view address) {
+  const auto segment = FromHex<std::uint32_t>(address.substr(0, 4));
+  const auto bus = FromHex<std::uint32_t>(address.substr(5, 2));
+  const auto device = FromHex<std::uint32_t>(address.substr(8, 2));
+  const auto function = FromHex<std::uint32_t>(address.substr(11, 1));
+  return segment << 16 | bus << 8 | device << 3 | function;
+}
 
 bool IsPciAddress(std::string_view text) {
   constexpr std::string_view kForm = "hhhh:hh:hh.f";

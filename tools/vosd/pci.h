@@ -2,9 +2,11 @@
 #ifndef VIRTUOS_TOOLS_VOSD_PCI_H_
 #define VIRTUOS_TOOLS_VOSD_PCI_H_
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tools/common/result.h"
 
@@ -34,6 +36,20 @@ bool IsHeldByKernel(const std::string& block_device);
 // An NVMe or virtio-blk disk none of whose block devices the primary holds.
 Result<PciDevice> FindStorageDevice(const std::string& sysfs, const std::string& wanted,
                                     const IsHeld& is_held);
+
+// A range of a device's registers.
+struct PciResource {
+  std::uint64_t first;
+  std::uint64_t count;  // ports or bytes
+  bool ports;
+
+  bool operator==(const PciResource&) const = default;
+};
+// From a device's `resource` in sysfs: lines of the first and the last address and flags.
+std::vector<PciResource> ParseResources(std::string_view text);
+
+// As hypercalls have it: segment, bus, device and function in one number. Of what IsPciAddress().
+std::uint32_t PciNumber(std::string_view address);
 
 }  // namespace vos
 

@@ -61,8 +61,8 @@ std::optional<bool> Store(std::string_view key, std::string_view value, DomainSe
     return !value.empty() && value.size() <= kMaxCpus &&
            value.find_first_not_of("0123456789,-^") == value.npos;
   }
-  if (key == "restart") {
-    domain.limits.restart = value == "yes";
+  if (key == "restart" || key == "standby") {
+    (key == "restart" ? domain.limits.restart : domain.standby) = value == "yes";
     return value == "yes" || value == "no";
   }
   if (key == "connect-timeout") {
@@ -180,6 +180,9 @@ Result<std::vector<DomainSettings>> ReadSettings(const std::string& directory) {
     if (!text) return std::unexpected(text.error());
     const auto config = ParseXlConfig(*text);
     if (!config) return Fail(file + ": " + config.error().message);
+    if (config->name.ends_with(kStandbySuffix)) {
+      return Fail(std::format("{}: a name that ends in {}", file, kStandbySuffix));
+    }
     if (FindDomain(config->name, domains) != nullptr) {
       return Fail(file + ": a second domain " + config->name);
     }

@@ -13,6 +13,8 @@
 //   restart = yes          after a failure, by itself
 //   connect-timeout = 45   seconds from its creation to the connection
 //   max-attempts = 5       incarnations in a row that may end before they were connected
+//   standby = no           keep a second domain booted, without device and idle, that takes over when
+//                          this one fails; costs the memory of another domain of its configuration
 //
 // On the kernel command line, stronger than vosd.conf:
 //   virtuos.NAME=pv|pvh|none  as configured with its device passed through (pv, default); as a PVH
@@ -34,6 +36,9 @@ namespace vos {
 
 inline constexpr std::size_t kMaxDomains = 8;
 
+// Of the domain NAME, this is its standby; no other may be called so.
+inline constexpr char kStandbySuffix[] = "-standby";
+
 struct DomainSettings {
   std::string name;
   std::string config_file;
@@ -43,6 +48,7 @@ struct DomainSettings {
   std::string cpus;        // empty: any
   std::string extra;       // its kernel's command line, as its configuration has it
   bool pvh = false;        // whatever its configuration says
+  bool standby = false;
   LifeCycleLimits limits;
 };
 

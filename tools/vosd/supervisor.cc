@@ -17,6 +17,7 @@
 #include "tools/vosd/disk_report.h"
 #include "tools/vosd/network_keeper.h"
 #include "tools/vosd/resolver.h"
+#include "tools/vosd/takeover.h"
 
 namespace vos {
 namespace {
@@ -26,7 +27,15 @@ constexpr char kNetworkChangesFile[] = "/run/virtuos/network.changes";
 constexpr char kBackendToken[] = "backend ";
 constexpr char kResolverToken[] = "resolver ";
 constexpr char kDiskToken[] = "disk ";
+constexpr char kBootedToken[] = "booted ";
 constexpr std::size_t kMaxReason = 300;
+
+// What is left of a dead domain is destroyed, and the next standby made, only so long after its
+// successor serves, or if that takes longer than the limit: both need the primary's processor.
+constexpr std::chrono::milliseconds kRespite{1000};
+constexpr std::chrono::milliseconds kRespiteLimit{15'000};
+// A parked domain that dies sooner was no good.
+constexpr std::chrono::seconds kStandbyStable{60};
 
 // Ends what is sent to a client or written to a file as one line.
 std::string OneLine(std::string_view text) { return Printable(text, kMaxReason); }
@@ -38,6 +47,16 @@ struct Supervisor::Domain {
 
   const DomainSettings settings;
   LifeCycle life;
+
+  std::unique_ptr<Domain> standby;  // none unless the settings want one
+  std::unique_ptr<Takeover> takeover;
+  // It is cleaned up, but its standby, which may have the device, is not.
+  bool awaits_standby = false;
+  // Of a standby:
+  Domain* parked_for = nullptr;  // whose it is; none: it is none
+  bool has_device = false;       // perhaps, because it was taking over
+  std::string booted_path;       // watched; empty: not
+
   std::optional<Timer> timer;
   std::optional<Timer> settle_timer;
   std::optional<Timer> prepare_disk_timer;
@@ -75,28 +94,19 @@ Result<std::unique_ptr<Supervisor>> Supervisor::Create(const Tools& tools,
   self->primary_ = *domid;
 
   for (DomainSettings& one : settings) {
-    auto domain = std::make_unique<Domain>(std::move(one));
-    Domain* d = domain.get();
-    auto timer = Timer::Create(tools.loop, [self, d] { self->Do(*d, d->life.OnTimer()); });
-    if (!timer) return std::unexpected(timer.error());
-    d->timer.emplace(std::move(*timer));
-    auto settle_timer = Timer::Create(tools.loop, [self, d] {
-      const bool network = d->settings.kind == VOS_DOMAIN_NETWORK;
-      if (!d->settled) {
-        self->Say(*d, std::format("{}, going on", network ? "its name servers are not known yet"
-                                                          : "its disk is not served yet"));
-      }
-      self->Settle(*d);
-    });
-    if (!settle_timer) return std::unexpected(settle_timer.error());
-    d->settle_timer.emplace(std::move(*settle_timer));
-    auto prepare_disk_timer = Timer::Create(tools.loop, [self, d] {
-      self->AnswerAll(d->prepare_clients, std::format("error its disk is not served after {} s",
-                                                      kPrepareDiskLimit.count()));
-    });
-    if (!prepare_disk_timer) return std::unexpected(prepare_disk_timer.error());
-    d->prepare_disk_timer.emplace(std::move(*prepare_disk_timer));
-    self->domains_.push_back(std::move(domain));
+    DomainSettings parked = one;
+    auto domain = self->MakeDomain(std::move(one));
+    if (!domain) return std::unexpected(domain.error());
+    if ((*domain)->settings.standby && (*domain)->settings.limits.restart) {
+      parked.name += kStandbySuffix;
+      parked.limits.stable_after = kStandbyStable;
+      parked.limits.max_first_attempts = parked.limits.max_attempts;
+      auto standby = self->MakeDomain(std::move(parked));
+      if (!standby) return std::unexpected(standby.error());
+      (*standby)->parked_for = domain->get();
+      (*domain)->standby = std::move(*standby);
+    }
+    self->domains_.push_back(std::move(*domain));
   }
 
   if (auto listening = self->control_.Listen(
@@ -123,36 +133,75 @@ Result<std::unique_ptr<Supervisor>> Supervisor::Create(const Tools& tools,
   return supervisor;
 }
 
+Result<std::unique_ptr<Supervisor::Domain>> Supervisor::MakeDomain(DomainSettings settings) {
+  auto domain = std::make_unique<Domain>(std::move(settings));
+  Domain* d = domain.get();
+  auto timer = Timer::Create(tools_.loop, [this, d] { Do(*d, d->life.OnTimer()); });
+  if (!timer) return std::unexpected(timer.error());
+  d->timer.emplace(std::move(*timer));
+  auto settle_timer = Timer::Create(tools_.loop, [this, d] {
+    const bool network = d->settings.kind == VOS_DOMAIN_NETWORK;
+    if (!d->settled) {
+      Say(*d, std::format("{}, going on", network ? "its name servers are not known yet"
+                                                  : "its disk is not served yet"));
+    }
+    Settle(*d);
+  });
+  if (!settle_timer) return std::unexpected(settle_timer.error());
+  d->settle_timer.emplace(std::move(*settle_timer));
+  auto prepare_disk_timer = Timer::Create(tools_.loop, [this, d] {
+    AnswerAll(d->prepare_clients,
+              std::format("error its disk is not served after {} s", kPrepareDiskLimit.count()));
+  });
+  if (!prepare_disk_timer) return std::unexpected(prepare_disk_timer.error());
+  d->prepare_disk_timer.emplace(std::move(*prepare_disk_timer));
+  return domain;
+}
+
 Supervisor::Supervisor(const Tools& tools) : tools_(tools), control_(tools.loop) {}
 
 Supervisor::~Supervisor() { tools_.loop.Remove(tools_.store.events()); }
 
 void Supervisor::Start() {
-  for (const auto& domain : domains_) {
-    const auto domid = FindByName(domain->settings.name);
-    if (!domid) {
-      Do(*domain, domain->life.Start());
-      continue;
-    }
-    const ConnectionNodes nodes(primary_, *domid);
-    if (tools_.hypervisor.Health(*domid).alive &&
-        nodes.BackendState(tools_.store) == XenbusState::kConnected) {
-      Say(*domain, std::format("domain {} runs already, taking it over", *domid));
-      domain->nodes = nodes;
-      domain->device = OneLine(
-          tools_.store
-              .Read(std::format("/local/domain/{}/backend/pci/{}/0/dev-0", primary_, *domid))
-              .value_or(""));
-      domain->no_disk = "it was created without one";
-      Do(*domain, domain->life.Adopt(*domid));
-    } else {
-      Say(*domain, std::format("replacing domain {}, which is not connected", *domid));
-      domain->nodes = nodes;
-      Do(*domain, domain->life.Replace(*domid, "it was not connected when vosd started"));
-    }
-  }
+  ForgetTheGone();
+  for (const auto& domain : domains_) StartDomain(*domain);
   Publish();
   ReportStart();
+}
+
+void Supervisor::StartDomain(Domain& domain) {
+  const auto domid = FindByName(domain.settings.name);
+  const bool runs =
+      domid && tools_.hypervisor.Health(*domid).alive &&
+      ConnectionNodes(primary_, *domid).BackendState(tools_.store) == XenbusState::kConnected;
+  // Whatever the last vosd was doing with its standby: it ends, and its device is free then.
+  const auto parked = FindByName(domain.settings.name + kStandbySuffix);
+  if (parked && !domain.standby) {
+    Say(domain, std::format("domain {} was its standby and is not wanted any more; xl destroy ends "
+                            "it",
+                            *parked));
+  }
+  if (parked && domain.standby) {
+    domain.standby->has_device = !runs;
+    Do(*domain.standby, domain.standby->life.Replace(*parked, "vosd started anew"));
+  }
+  if (runs) {
+    Say(domain, std::format("domain {} runs already, taking it over", *domid));
+    domain.nodes.emplace(primary_, *domid);
+    domain.device = OneLine(
+        tools_.store.Read(std::format("/local/domain/{}/backend/pci/{}/0/dev-0", primary_, *domid))
+            .value_or(""));
+    domain.no_disk = "it was created without one";
+    Do(domain, domain.life.Adopt(*domid));
+  } else if (domid || (parked && domain.standby)) {
+    if (domid) {
+      Say(domain, std::format("replacing domain {}, which is not connected", *domid));
+      domain.nodes.emplace(primary_, *domid);
+    }
+    Do(domain, domain.life.Replace(domid.value_or(0), "it was not connected when vosd started"));
+  } else {
+    Do(domain, domain.life.Start());
+  }
 }
 
 void Supervisor::Say(const Domain& domain, std::string_view text) const {
@@ -165,7 +214,8 @@ void Supervisor::Do(Domain& domain, LifeCycle::Steps steps) {
   domain.doing = true;
   while (true) {
     if (const Phase phase = domain.life.phase(); phase != domain.said) {
-      const bool ended = phase == Phase::kCleaning || phase == Phase::kFailed;
+      const bool ended =
+          phase == Phase::kCleaning || phase == Phase::kFailed || phase == Phase::kTakingOver;
       Say(domain, ended ? std::format("{}: {}", PhaseName(phase), domain.life.reason())
                         : std::string(PhaseName(phase)));
       domain.said = phase;
@@ -176,6 +226,7 @@ void Supervisor::Do(Domain& domain, LifeCycle::Steps steps) {
     std::ranges::copy(DoStep(domain, step), std::back_inserter(domain.steps));
   }
   domain.doing = false;
+  if (domain.parked_for != nullptr) OnStandbyChange(domain);
 
   if (domain.life.phase() == Phase::kFailed || domain.life.phase() == Phase::kConnected) {
     std::string answer = "ok";
@@ -202,6 +253,8 @@ LifeCycle::Steps Supervisor::DoStep(Domain& domain, const Step& step) {
       return Watch(domain);
     case Step::Kind::kAttach:
       return Attach(domain);
+    case Step::Kind::kTakeOver:
+      return TakeOver(domain);
     case Step::Kind::kClean:
       return Clean(domain);
     case Step::Kind::kSetTimer:
@@ -217,6 +270,7 @@ LifeCycle::Steps Supervisor::DoStep(Domain& domain, const Step& step) {
 LifeCycle::Steps Supervisor::Prepare(Domain& domain) {
   domain.started_at = SinceBoot();
   domain.device.clear();
+  if (domain.parked_for != nullptr) return domain.life.OnPrepared();
   const DomainSettings& settings = domain.settings;
   const bool can_pass_through = tools_.hypervisor.CanPassThrough();
   if (settings.nic != "none") {
@@ -262,7 +316,18 @@ LifeCycle::Steps Supervisor::CreateDomain(Domain& domain) {
   const DomainSettings& settings = domain.settings;
   // -e: no process of xl's own stays to wait for the domain's end.
   std::vector<std::string> arguments = {"create", "-e", settings.config_file};
-  if (!domain.device.empty()) {
+  if (domain.parked_for != nullptr) {
+    arguments.push_back(std::format("name=\"{}\"", settings.name));
+    arguments.push_back("pci=[]");
+    // Its domain's device is perhaps not known yet.
+    const bool device = settings.nic != "none" || settings.disk != "none";
+    if (device && tools_.hypervisor.CanPassThrough()) {
+      // What a domain that is created with a device has by itself: the IOMMU, and room for the device's
+      // registers among its addresses.
+      arguments.push_back("passthrough=\"enabled\"");
+      arguments.push_back("e820_host=1");
+    }
+  } else if (!domain.device.empty()) {
     arguments.push_back(std::format("pci=[\"{},permissive=1\"]", domain.device));
   } else if (settings.kind == VOS_DOMAIN_STORAGE) {
     arguments.push_back("pci=[]");  // whatever its configuration says
@@ -298,6 +363,7 @@ void Supervisor::EndCreation(Domain& domain) {
 }
 
 LifeCycle::Steps Supervisor::WriteNodes(Domain& domain) {
+  if (domain.parked_for != nullptr) return {};
   domain.nodes.emplace(primary_, domain.life.domid());
   const auto written = domain.nodes->Write(tools_.store, domain.settings.kind);
   if (!written) return domain.life.OnFailure(written.error().message);
@@ -306,6 +372,11 @@ LifeCycle::Steps Supervisor::WriteNodes(Domain& domain) {
 
 LifeCycle::Steps Supervisor::Watch(Domain& domain) {
   const std::string& name = domain.settings.name;
+  if (domain.parked_for != nullptr) {
+    domain.booted_path = std::format("/local/domain/{}/data/booted", domain.life.domid());
+    const auto watching = tools_.store.Watch(domain.booted_path, kBootedToken + name);
+    return watching ? LifeCycle::Steps() : domain.life.OnFailure(watching.error().message);
+  }
   if (auto watching = tools_.store.Watch(domain.nodes->backend_state_path(), kBackendToken + name);
       !watching) {
     return domain.life.OnFailure(watching.error().message);
@@ -328,6 +399,10 @@ LifeCycle::Steps Supervisor::Watch(Domain& domain) {
 
 LifeCycle::Steps Supervisor::Attach(Domain& domain) {
   domain.connected_at = SinceBoot();
+  if (domain.parked_for != nullptr) {
+    Say(domain, std::format("domain {} waits", domain.life.domid()));
+    return {};
+  }
   if (domain.started_at) {
     Say(domain, std::format("domain {} serves, {} ms after its start", domain.life.domid(),
                             (*domain.connected_at - *domain.started_at).count()));
@@ -340,30 +415,111 @@ LifeCycle::Steps Supervisor::Attach(Domain& domain) {
     }
   }
   if (domain.device.empty()) {
-    domain.settled = true;  // nothing to find out
+    Settle(domain);  // nothing to find out
     StartKeeper(domain);
   }
   if (!domain.settled) domain.settle_timer->Set(kSettleLimit);
   return {};
 }
 
-LifeCycle::Steps Supervisor::Clean(Domain& domain) {
-  domain.xl.reset();
-  EndCreation(domain);
+LifeCycle::Steps Supervisor::TakeOver(Domain& domain) {
+  Leave(domain);
+  domain.started_at = SinceBoot();
+  Domain* d = &domain;
+  auto takeover = Takeover::Begin({tools_.loop, tools_.store, tools_.hypervisor, primary_,
+                                   [this, d](std::string_view text) { Say(*d, text); }},
+                                  {domain.life.domid(), *domain.nodes, domain.device,
+                                   domain.settings.name, domain.settings.kind},
+                                  [this, d](const Result<void>& done) { EndTakeover(*d, done); });
+  if (!takeover) return domain.life.OnFailure(takeover.error().message);
+  domain.takeover = std::move(*takeover);
+  OnStandbyChange(*domain.standby);
+  return {};
+}
+
+void Supervisor::OnStandbyChange(Domain& standby) {
+  Domain& domain = *standby.parked_for;
+  const Phase phase = standby.life.phase();
+  const bool coming = phase == Phase::kCreating || phase == Phase::kConnecting;
+  domain.life.SetStandby(coming || phase == Phase::kConnected);
+  if (!domain.takeover || coming) return;
+  if (phase != Phase::kConnected) {
+    Do(domain, domain.life.OnFailure("its standby failed: " + standby.life.reason()));
+  } else if (domain.takeover->heir() == 0) {
+    domain.takeover->SetHeir(standby.life.domid());
+  }
+}
+
+void Supervisor::EndTakeover(Domain& domain, const Result<void>& done) {
+  Domain& standby = *domain.standby;
+  const std::uint32_t dead = domain.life.domid();
+  const std::uint32_t heir = domain.takeover->heir();
+  Result<void> ended = done;
+  if (ended) ended = Rename({{heir, domain.settings.name}, {dead, standby.settings.name}});
+  if (!ended) {
+    Say(domain, "taking over: " + ended.error().message);
+    Do(domain, domain.life.OnFailure(ended.error().message));
+    return;
+  }
+  domain.takeover.reset();
+  Leave(standby);
+  standby.nodes = std::exchange(domain.nodes, ConnectionNodes(primary_, heir));
+  // First the new domain: the dead one has time.
+  LifeCycle::Steps next = standby.life.Yield();
+  Do(domain, domain.life.OnTakenOver(heir));
+  std::ranges::copy(standby.life.Replace(dead, "it took over", kRespiteLimit),
+                    std::back_inserter(next));
+  Do(standby, std::move(next));
+}
+
+Result<void> Supervisor::Rename(const std::vector<std::pair<std::uint32_t, std::string>>& names) {
+  return tools_.store.Commit([&](XenStore::Transaction& transaction) {
+    for (const auto& [domid, name] : names) {
+      const std::string domain = std::format("/local/domain/{}", domid);
+      transaction.Write(domain + "/name", name);
+      const auto vm = tools_.store.Read(domain + "/vm");
+      if (vm && vm->starts_with("/vm/")) transaction.Write(*vm + "/name", name);
+    }
+  });
+}
+
+void Supervisor::Leave(Domain& domain) {
+  const std::string& name = domain.settings.name;
   domain.keeper.reset();
   domain.connected_at.reset();
   domain.settle_timer->Clear();
   if (domain.nodes) {
-    tools_.store.Unwatch(domain.nodes->backend_state_path(), kBackendToken + domain.settings.name);
+    tools_.store.Unwatch(domain.nodes->backend_state_path(), kBackendToken + name);
   }
   if (!domain.resolver_path.empty()) {
-    tools_.store.Unwatch(domain.resolver_path, kResolverToken + domain.settings.name);
+    tools_.store.Unwatch(domain.resolver_path, kResolverToken + name);
     domain.resolver_path.clear();
   }
   if (!domain.disk_path.empty()) {
-    tools_.store.Unwatch(domain.disk_path, kDiskToken + domain.settings.name);
+    tools_.store.Unwatch(domain.disk_path, kDiskToken + name);
     domain.disk_path.clear();
     domain.disk = {};
+  }
+  if (!domain.booted_path.empty()) {
+    tools_.store.Unwatch(domain.booted_path, kBootedToken + name);
+    domain.booted_path.clear();
+  }
+}
+
+LifeCycle::Steps Supervisor::Clean(Domain& domain) {
+  domain.xl.reset();
+  EndCreation(domain);
+  Leave(domain);
+  domain.awaits_standby = false;
+  if (domain.takeover) {
+    // The standby may have got something already, and nobody else gets that before it is gone.
+    const bool touched = domain.takeover->heir() != 0;
+    domain.takeover.reset();
+    Domain& standby = *domain.standby;
+    if (touched) {
+      Do(standby, standby.life.OnFailure("it could not take over"));
+      standby.has_device = standby.life.phase() == Phase::kCleaning;
+    }
   }
   // The name finds what a failed creation may have left.
   std::uint32_t domid = domain.life.domid();
@@ -391,6 +547,15 @@ LifeCycle::Steps Supervisor::Cleaned(Domain& domain, std::uint32_t domid) {
   if (domain.nodes) domain.nodes->Remove(tools_.store);
   domain.nodes.reset();
   if (domid != 0) Forget(domid);
+  const Domain* standby = domain.standby.get();
+  if (standby != nullptr && standby->has_device && standby->life.phase() == Phase::kCleaning) {
+    domain.awaits_standby = true;
+    return {};
+  }
+  if (Domain* other = domain.parked_for; other != nullptr) {
+    domain.has_device = false;
+    if (std::exchange(other->awaits_standby, false)) Do(*other, other->life.OnCleaned(true, {}));
+  }
   return domain.life.OnCleaned(true, {});
 }
 
@@ -404,6 +569,16 @@ void Supervisor::Forget(std::uint32_t domid) {
   }
   tools_.store.Remove(domain);
   tools_.store.Remove(std::format("/libxl/{}", domid));
+}
+
+void Supervisor::ForgetTheGone() {
+  const std::string backends = std::format("/local/domain/{}/backend/" VOS_XENBUS_TYPE, primary_);
+  for (const std::string& entry : tools_.store.List(backends)) {
+    const auto domid = ParseDecimal<std::uint32_t>(entry);
+    if (!domid || !tools_.hypervisor.Health(*domid).gone) continue;
+    tools_.log.Write(std::format("removing what is left of domain {}", *domid));
+    Forget(*domid);
+  }
 }
 
 LifeCycle::Steps Supervisor::RunXl(Domain& domain, std::vector<std::string> arguments,
@@ -456,6 +631,9 @@ void Supervisor::OnXenStoreEvents() {
       continue;
     }
     for (const auto& domain : domains_) {
+      if (domain->standby && *token == kBootedToken + domain->standby->settings.name) {
+        OnBooted(*domain->standby);
+      }
       if (*token == kBackendToken + domain->settings.name) Do(*domain, OnBackendChange(*domain));
       if (*token == kResolverToken + domain->settings.name) OnResolverChange(*domain);
       if (*token == kDiskToken + domain->settings.name) OnDiskChange(*domain);
@@ -472,6 +650,11 @@ LifeCycle::Steps Supervisor::OnBackendChange(Domain& domain) {
   // A domain that died takes its connection with it, and that is the better explanation.
   const DomainHealth health = tools_.hypervisor.Health(domain.life.domid());
   return domain.life.OnBackendState(state, health.alive ? FailureText(domain) : health.reason);
+}
+
+void Supervisor::OnBooted(Domain& standby) {
+  if (standby.booted_path.empty() || !tools_.store.Read(standby.booted_path)) return;
+  Do(standby, standby.life.OnBackendState(XenbusState::kConnected, {}));
 }
 
 void Supervisor::OnResolverChange(Domain& domain) {
@@ -511,6 +694,12 @@ void Supervisor::OnDiskChange(Domain& domain) {
 
 void Supervisor::Settle(Domain& domain) {
   domain.settled = true;
+  const Domain* standby = domain.standby.get();
+  // It waits because of what is left of the last domain.
+  if (standby != nullptr && standby->life.phase() == Phase::kWaiting &&
+      standby->life.domid() != 0) {
+    domain.standby->timer->Set(kRespite);
+  }
   ReportStart();
 }
 
@@ -545,14 +734,21 @@ void Supervisor::NetworkSettled(const Domain& domain) {
 
 void Supervisor::OnReleasedDomain() {
   for (const auto& domain : domains_) {
-    const std::uint32_t domid = domain->life.domid();
-    if (domid == 0) continue;
-    const DomainHealth health = tools_.hypervisor.Health(domid);
-    if (health.alive || domain->life.phase() == Phase::kCleaning) continue;
-    // What the kernel saw before, such as a broken protocol, tells more than the end itself.
-    const std::string text = FailureText(*domain);
-    Do(*domain, domain->life.OnFailure(text.empty() ? health.reason : health.reason + ": " + text));
+    CheckHealth(*domain);
+    if (domain->standby) CheckHealth(*domain->standby);
   }
+}
+
+void Supervisor::CheckHealth(Domain& domain) {
+  const std::uint32_t domid = domain.life.domid();
+  const Phase phase = domain.life.phase();
+  // These two are about one that is dead.
+  if (domid == 0 || phase == Phase::kCleaning || phase == Phase::kTakingOver) return;
+  const DomainHealth health = tools_.hypervisor.Health(domid);
+  if (health.alive) return;
+  // What the kernel saw before, such as a broken protocol, tells more than the end itself.
+  const std::string text = FailureText(domain);
+  Do(domain, domain.life.OnFailure(text.empty() ? health.reason : health.reason + ": " + text));
 }
 
 void Supervisor::OnRequest(int client, std::string_view request) {
@@ -571,6 +767,9 @@ void Supervisor::OnRequest(int client, std::string_view request) {
     const LifeCycle::Steps steps = domain->life.Restart();
     domain->clients.push_back(client);
     Do(*domain, steps);
+    if (domain->standby && domain->standby->life.phase() == Phase::kFailed) {
+      Do(*domain->standby, domain->standby->life.Restart());
+    }
     return;
   }
   control_.Answer(client, "error no service domain has the name " + OneLine(words[1]));
@@ -596,7 +795,7 @@ void Supervisor::OnPrepareRequest(Domain& domain, int client) {
   domain.prepare_disk = true;
   domain.prepare_clients.push_back(client);
   domain.prepare_disk_timer->Set(kPrepareDiskLimit);
-  Do(domain, domain.life.Restart());
+  Do(domain, domain.life.Restart(/*anew=*/true));
 }
 
 void Supervisor::AnswerAll(std::vector<int>& clients, const std::string& answer) {
@@ -623,6 +822,12 @@ void Supervisor::Publish() {
     }
     one.reason = domain->attach_error.empty() ? domain->life.reason() : domain->attach_error;
     one.connected_at = domain->connected_at;
+    if (const Domain* standby = domain->standby.get(); standby != nullptr) {
+      const bool parked = standby->life.phase() == Phase::kConnected;
+      one.standby_state = parked ? kParked : PhaseName(standby->life.phase());
+      one.standby_domid = standby->life.domid();
+      one.standby_reason = standby->life.reason();
+    }
     state.domains.push_back(std::move(one));
   }
   const std::string text = FormatSupervisorState(state);
@@ -649,11 +854,18 @@ void Supervisor::ReportStart() {
     const std::string_view state = domain->device.empty() ? kNoDisk : domain->disk.state;
     disks += std::format("{} {}\n", domain->settings.name, state);
   }
-  if (ready_ == disks) return;
-  unlink(kFailedFile);
-  WriteFile(kReadyFile, disks);
-  if (!ready_) tools_.log.Write("ready");
-  ready_ = disks;
+  if (ready_ != disks) {
+    unlink(kFailedFile);
+    WriteFile(kReadyFile, disks);
+    if (!ready_) tools_.log.Write("ready");
+    ready_ = disks;
+  }
+  // Only now, so that they hold up nobody.
+  for (const auto& domain : domains_) {
+    if (domain->standby && domain->standby->life.phase() == Phase::kStopped) {
+      Do(*domain->standby, domain->standby->life.Start());
+    }
+  }
 }
 
 void Supervisor::WriteFile(const char* path, const std::string& contents) const {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tools/common/supervisor_state.h"
@@ -60,6 +61,9 @@ class Supervisor {
 
   explicit Supervisor(const Tools& tools);
 
+  Result<std::unique_ptr<Domain>> MakeDomain(DomainSettings settings);
+  // Takes over the domain if it runs, or starts it.
+  void StartDomain(Domain& domain);
   void Say(const Domain& domain, std::string_view text) const;
   // Carries out steps, and those that follow from them.
   void Do(Domain& domain, LifeCycle::Steps steps);
@@ -75,12 +79,22 @@ class Supervisor {
   LifeCycle::Steps WriteNodes(Domain& domain);
   LifeCycle::Steps Watch(Domain& domain);
   LifeCycle::Steps Attach(Domain& domain);
+  LifeCycle::Steps TakeOver(Domain& domain);
+  void EndTakeover(Domain& domain, const Result<void>& done);
+  // Something happened to a standby; whose it is may wait for that.
+  void OnStandbyChange(Domain& standby);
+  // Gives domains their names in the toolstack, all at once.
+  Result<void> Rename(const std::vector<std::pair<std::uint32_t, std::string>>& names);
+  // What it says and does matters no more.
+  void Leave(Domain& domain);
   LifeCycle::Steps Clean(Domain& domain);
   // Nothing of the domain is left for the hypervisor.
   LifeCycle::Steps Cleaned(Domain& domain, std::uint32_t domid);
   // What the toolstack leaves of a domain in xenstore: some of a device whose back-end has no state,
   // and everything, its name included, of a domain that was destroyed behind its back.
   void Forget(std::uint32_t domid);
+  // The same of domains that were gone before this supervisor came.
+  void ForgetTheGone();
 
   // Runs xl; `next` gives the steps that follow from its exit status.
   LifeCycle::Steps RunXl(Domain& domain, std::vector<std::string> arguments,
@@ -88,11 +102,13 @@ class Supervisor {
 
   void OnXenStoreEvents();
   LifeCycle::Steps OnBackendChange(Domain& domain);
+  void OnBooted(Domain& standby);
   void OnResolverChange(Domain& domain);
   void OnDiskChange(Domain& domain);
   // What has to be found out is found out, or is waited for no longer.
   void Settle(Domain& domain);
   void OnReleasedDomain();
+  void CheckHealth(Domain& domain);
   // The domain has configured itself: what programs changed in the last one is restored.
   void StartKeeper(Domain& domain);
   void NetworkSettled(const Domain& domain);

@@ -196,6 +196,8 @@ enum vos_op {
 	 * used under that credential with caps.
 	 */
 	VOS_OP_FUSE		= 36,
+	/* data: room for a struct fuse_attr; res: its size. Its times and size are of now. */
+	VOS_OP_FILE_STATUS	= 37,
 
 	/* Sessions. handle: session index. */
 	VOS_OP_SESSION_OPEN	= 48,	/* data: struct vos_session_grant */
@@ -533,7 +535,7 @@ struct vos_object_interest {
 VOS_ASSERT(sizeof(struct vos_object_interest) == 16);
 
 #define VOS_INTEREST_NONBLOCK	(1u << 0)
-/* Files: operations of user lanes are answered VOS_CPL_TRAP. */
+/* Operations of user lanes on files, and RECV, are answered VOS_CPL_TRAP. */
 #define VOS_INTEREST_WITHHELD	(1u << 1)
 
 /* -------------------------------------------------------------- events */

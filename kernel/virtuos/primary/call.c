@@ -36,6 +36,18 @@ static unsigned int kernel_spin_us = 100;
 module_param(kernel_spin_us, uint, 0644);
 MODULE_PARM_DESC(kernel_spin_us, "spinning for a completion before sleeping, in microseconds");
 
+/*
+ * An operation that takes little longer than that costs twice as much if it is
+ * slept for: so this long, if its kind is usually over by then, and as long as
+ * nobody else is ready to run here.
+ */
+static unsigned int kernel_spin_max_us = 600;
+module_param(kernel_spin_max_us, uint, 0644);
+MODULE_PARM_DESC(kernel_spin_max_us, "the same for operations that usually end within it");
+
+/* The weight of one call in the average of its kind. */
+#define VOS_TOOK_SHARE		8
+
 /* ------------------------------------------------------------- doorbell */
 
 void vos_poller_doorbell(struct vos_connection *c, u32 poller)
@@ -262,10 +274,32 @@ static bool vos_call_finished(struct vos_call *call)
 	return done;
 }
 
-/* Spinning is only worth it while nothing else wants this CPU. */
-static bool vos_call_spin(struct vos_call *call)
+/* How long a call is worth spinning for, in ns: at most about twice what its kind takes. */
+static u64 vos_call_patience(const struct vos_call *call)
 {
-	u64 end = local_clock() + (u64)READ_ONCE(kernel_spin_us) * NSEC_PER_USEC;
+	u64 least = (u64)READ_ONCE(kernel_spin_us) * NSEC_PER_USEC;
+	u64 most = (u64)READ_ONCE(kernel_spin_max_us) * NSEC_PER_USEC;
+	u64 took = READ_ONCE(call->connection->took_ns[call->request.op]);
+
+	return took > most ? least : max(least, min(2 * took, most));
+}
+
+/* Who slept counts the time to wake up as well: what is worth it is to be seen in time. */
+static void vos_call_took(struct vos_call *call, u64 ns)
+{
+	u32 *average = &call->connection->took_ns[call->request.op];
+	s64 took = READ_ONCE(*average);
+
+	took += ((s64)min_t(u64, ns, NSEC_PER_MSEC) - took) / VOS_TOOK_SHARE;
+	WRITE_ONCE(*average, took);
+}
+
+/* Spinning is only worth it while nothing else wants this CPU. */
+static bool vos_call_spin(struct vos_call *call, u64 begin)
+{
+	u64 alone = begin + (u64)READ_ONCE(kernel_spin_us) * NSEC_PER_USEC;
+	u64 end = begin + vos_call_patience(call);
+	u64 now;
 
 	do {
 		if (vos_call_completed(call))
@@ -273,7 +307,10 @@ static bool vos_call_spin(struct vos_call *call)
 		if (need_resched() || !vos_connection_usable(call->connection))
 			return false;
 		cpu_relax();
-	} while (local_clock() < end);
+		now = local_clock();
+		if (now >= alone && !single_task_running())
+			return false;
+	} while (now < end);
 	return false;
 }
 
@@ -396,6 +433,7 @@ int vos_call_wait(struct vos_call *call, unsigned int how)
 	struct vos_connection *c = call->connection;
 	unsigned long timeout = call->timeout;
 	bool killable = how & VOS_WAIT_KILLABLE;
+	u64 begin;
 	int err;
 
 	might_sleep();
@@ -403,7 +441,8 @@ int vos_call_wait(struct vos_call *call, unsigned int how)
 	err = vos_call_publish(call, killable);
 	if (err)
 		return err;
-	if (vos_call_spin(call)) {
+	begin = local_clock();
+	if (vos_call_spin(call, begin)) {
 		vos_count(c, VOS_COUNT_KERNEL_SPINS);
 	} else {
 		vos_count(c, VOS_COUNT_KERNEL_SLEEPS);
@@ -421,6 +460,7 @@ int vos_call_wait(struct vos_call *call, unsigned int how)
 		}
 	}
 	vos_call_freed(call);
+	vos_call_took(call, local_clock() - begin);
 	return call->completion.turn == call->turn ? 0 : -ENETDOWN;
 }
 

@@ -225,12 +225,14 @@ __poll_t vos_object_arm(struct vos_object *object)
 
 void vos_object_set_flags(struct vos_object *object, u32 word)
 {
+	struct vos_object_interest *interest;
 	unsigned long flags;
 
 	rcu_read_lock();
 	/* The lock orders writers, and a move. */
 	spin_lock_irqsave(&object->arm_lock, flags);
-	vos_store(&vos_object_interest(vos_object_where(object), object)->flags, word);
+	interest = vos_object_interest(vos_object_where(object), object);
+	vos_store(&interest->flags, word | (vos_load(&interest->flags) & VOS_INTEREST_WITHHELD));
 	spin_unlock_irqrestore(&object->arm_lock, flags);
 	rcu_read_unlock();
 }

@@ -145,6 +145,7 @@ struct vos_connection {
 	spinlock_t lock;
 	u32 spin_cycles;		/* longest useful spin of a process, TSC cycles */
 	u32 noop_ns;			/* measured at the handshake, median */
+	u32 took_ns[VOS_OP_MAX];	/* of calls, on average; READ_ONCE/WRITE_ONCE */
 	ktime_t connected_at;
 	ktime_t failed_at;		/* boot time; under lock */
 	struct xenbus_device *device;	/* until it is removed, which ends all works below */

@@ -55,6 +55,7 @@ struct vos_proxy {
 	bool signals;			/* SIGIO or SIGURG may be wanted */
 	u32 event_mask;			/* of the last wake-up; xchg */
 	struct vos_proxy *spare;	/* handle for the next accept; xchg */
+	struct list_head unread;	/* see vos_proxy_is_unread(); under sk_receive_queue.lock */
 	struct sockaddr_storage peer;	/* of an accepted socket */
 	int peer_len;
 };
@@ -181,6 +182,19 @@ struct vos_connection *vos_proxy_domain(void);
 
 int vos_proxy_sendmsg(struct socket *sock, struct msghdr *msg, size_t size);
 int vos_proxy_recvmsg(struct socket *sock, struct msghdr *msg, size_t size, int flags);
+/*
+ * Is there something of a stream that was received, and that the receiver's
+ * bad pointer did not take? The next receive gives it; until then user lanes
+ * may not receive.
+ */
+static inline bool vos_proxy_is_unread(const struct vos_proxy *proxy)
+{
+	return unlikely(!list_empty_careful(&proxy->unread));
+}
+
+/* How many bytes that is; forgets all of it. */
+u32 vos_proxy_unread(struct vos_proxy *proxy);
+void vos_proxy_drop_unread(struct vos_proxy *proxy);
 int vos_proxy_setsockopt(struct socket *sock, int level, int name, sockptr_t value,
 			 unsigned int length);
 int vos_proxy_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);

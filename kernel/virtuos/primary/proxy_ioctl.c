@@ -96,6 +96,8 @@ int vos_proxy_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 		err = vos_proxy_ioctl_call(proxy, cmd, &value, sizeof(value));
 		if (err < 0)
 			return err;
+		if (cmd == SIOCINQ)
+			value += vos_proxy_unread(proxy);
 		return put_user(value, (int __user *)arg);
 	}
 	/* Not -ENOIOCTLCMD: the core would ask this kernel's devices. */

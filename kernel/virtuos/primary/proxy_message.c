@@ -247,32 +247,132 @@ static void vos_proxy_put_control(struct msghdr *msg, void *control, u32 length)
 	}
 }
 
-/* Ends the call. The payload goes to the caller, who may fault. */
-static int vos_proxy_unload(struct vos_call *call, const void *payload, size_t bytes,
-			    struct iov_iter *iter)
+/* A part of a stream that its receiver could not take; see vos_proxy_is_unread(). */
+struct vos_unread {
+	struct list_head node;
+	u32 at;				/* bytes of data that were taken since */
+	u32 bytes;			/* of data */
+	u8 data[];
+};
+
+/* It comes first again. Who receives at the same time, by a user lane too, may overtake. */
+static void vos_proxy_put_back(struct vos_proxy *proxy, struct vos_unread *unread)
 {
-	struct vos_connection *c = call->connection;
-	void *bounce = NULL;
-	size_t n;
+	spinlock_t *lock = &proxy->sk.sk_receive_queue.lock;
+
+	spin_lock(lock);
+	list_add(&unread->node, &proxy->unread);
+	vos_object_withhold(&proxy->object, true);
+	spin_unlock(lock);
+}
+
+/* The first part, the caller's now. NULL: somebody else has it. */
+static struct vos_unread *vos_proxy_take_unread(struct vos_proxy *proxy)
+{
+	spinlock_t *lock = &proxy->sk.sk_receive_queue.lock;
+	struct vos_unread *unread;
+
+	spin_lock(lock);
+	unread = list_first_entry_or_null(&proxy->unread, struct vos_unread, node);
+	if (unread)
+		list_del_init(&unread->node);
+	spin_unlock(lock);
+	return unread;
+}
+
+static void vos_proxy_free_unread(struct vos_proxy *proxy, struct vos_unread *unread)
+{
+	spinlock_t *lock = &proxy->sk.sk_receive_queue.lock;
+
+	kvfree(unread);
+	spin_lock(lock);
+	if (list_empty(&proxy->unread))
+		vos_object_withhold(&proxy->object, false);
+	spin_unlock(lock);
+}
+
+u32 vos_proxy_unread(struct vos_proxy *proxy)
+{
+	spinlock_t *lock = &proxy->sk.sk_receive_queue.lock;
+	struct vos_unread *unread;
+	u32 bytes = 0;
+
+	spin_lock(lock);
+	list_for_each_entry(unread, &proxy->unread, node)
+		bytes += unread->bytes - unread->at;
+	spin_unlock(lock);
+	return bytes;
+}
+
+void vos_proxy_drop_unread(struct vos_proxy *proxy)
+{
+	struct vos_unread *unread;
+
+	while ((unread = vos_proxy_take_unread(proxy)))
+		kvfree(unread);
+}
+
+/* Receives what was put back. 0: there is nothing. */
+static int vos_proxy_recv_unread(struct vos_proxy *proxy, struct iov_iter *iter, size_t size,
+				 u32 flags)
+{
+	struct vos_unread *unread;
+	size_t bytes, n;
+
+	if (!vos_proxy_is_unread(proxy) || (flags & (MSG_OOB | MSG_ERRQUEUE)))
+		return 0;
+	unread = vos_proxy_take_unread(proxy);
+	if (!unread)
+		return 0;
+	bytes = min_t(size_t, size, unread->bytes - unread->at);
+	n = bytes;
+	if (!(flags & MSG_TRUNC))
+		n = copy_to_iter(unread->data + unread->at, bytes, iter);
+	if (!(flags & MSG_PEEK))
+		unread->at += n;
+	if (unread->at < unread->bytes)
+		vos_proxy_put_back(proxy, unread);
+	else
+		vos_proxy_free_unread(proxy, unread);
+	return n || !bytes ? n : -EFAULT;
+}
+
+/*
+ * Ends the call. The payload goes to the caller, who may fault; with @keep the
+ * next receive gets what he could not take. Returns how much he has, of what
+ * is not kept all of it, or -errno.
+ */
+static int vos_proxy_unload(struct vos_proxy *proxy, struct vos_call *call, const void *payload,
+			    size_t bytes, struct iov_iter *iter, bool keep)
+{
+	struct vos_unread *rest;
+	size_t n, taken;
 
 	pagefault_disable();
 	n = copy_to_iter(payload, bytes, iter);
 	pagefault_enable();
-	vos_count_add(c, VOS_COUNT_BYTES_IN, bytes);
+	vos_count_add(call->connection, VOS_COUNT_BYTES_IN, bytes);
 	if (likely(n == bytes)) {
 		vos_call_end(call);
-		return 0;
+		return bytes;
 	}
-	bytes -= n;
-	bounce = kvmalloc(bytes, GFP_KERNEL);
-	if (bounce)
-		memcpy(bounce, payload + n, bytes);
+	rest = kvmalloc(struct_size(rest, data, bytes - n), GFP_KERNEL);
+	if (rest) {
+		rest->at = 0;
+		rest->bytes = bytes - n;
+		memcpy(rest->data, payload + n, rest->bytes);
+	}
 	vos_call_end(call);
-	if (!bounce)
+	if (!rest)
 		return -ENOMEM;
-	n = copy_to_iter(bounce, bytes, iter);
-	kvfree(bounce);
-	return n == bytes ? 0 : -EFAULT;
+	taken = copy_to_iter(rest->data, rest->bytes, iter);
+	n += taken;
+	rest->at = taken;
+	if (n < bytes && keep)
+		vos_proxy_put_back(proxy, rest);
+	else
+		kvfree(rest);
+	return n == bytes || (n && keep) ? n : -EFAULT;
 }
 
 /*
@@ -354,12 +454,14 @@ static int vos_proxy_recv_in(struct vos_proxy *proxy, struct vos_connection *c,
 		res = 0;
 		payload = NULL;
 	}
-	err = vos_proxy_unload(&call, payload, bytes, &msg->msg_iter);
+	/* A peek has taken nothing. */
+	err = vos_proxy_unload(proxy, &call, payload, bytes, &msg->msg_iter,
+			       stream && !(flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)));
 	/* Only now: it may fault, too. */
 	if (control)
 		vos_proxy_put_control(msg, control, control_len);
 	kfree(control);
-	return err ?: res;
+	return err == bytes ? res : err;
 }
 
 static int vos_proxy_recv_once(struct vos_proxy *proxy, struct msghdr *msg, size_t capacity,
@@ -399,12 +501,18 @@ static ssize_t vos_proxy_recv_stream(struct vos_proxy *proxy, struct msghdr *msg
 	size_t done = 0;
 	int res;
 
+	res = vos_proxy_recv_unread(proxy, &msg->msg_iter, size, flags);
+	if (res < 0 || (res > 0 && (peek || res >= target)))
+		return res;
+	done = res;
+
 	/*
 	 * The domain gives what is there. Waiting first keeps SO_RCVLOWAT,
 	 * which its readiness respects; a timeout gives what is there, too.
 	 */
-	res = vos_proxy_await_data(proxy, patience);
-	if (res)
+	if (!done)
+		res = vos_proxy_await_data(proxy, patience);
+	if (res < 0)
 		return res;
 
 	for (;;) {
@@ -439,7 +547,7 @@ static ssize_t vos_proxy_recv_stream(struct vos_proxy *proxy, struct msghdr *msg
 			/* 0 is the end. */
 			if (done)
 				vos_proxy_keep_error(proxy, res);
-			else if (res)
+			else if (res && res != -EFAULT)
 				vos_proxy_connect_failed(proxy);
 			break;
 		}

@@ -116,6 +116,7 @@ static struct vos_proxy *vos_proxy_alloc(struct net *net, int family, int type, 
 	sk->sk_protocol = protocol;
 	proxy = vos_proxy(sk);
 	proxy->family = family;
+	INIT_LIST_HEAD(&proxy->unread);
 	return proxy;
 }
 
@@ -137,6 +138,7 @@ static u32 vos_proxy_kind(const struct vos_proxy *proxy)
 static void vos_proxy_discard(struct vos_proxy *proxy)
 {
 	vos_proxy_history_end(proxy);
+	vos_proxy_drop_unread(proxy);
 	vos_object_remove(&proxy->object);
 	sock_put(&proxy->sk);
 }

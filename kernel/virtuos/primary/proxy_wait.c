@@ -77,6 +77,11 @@ __poll_t vos_proxy_mask(struct vos_proxy *proxy)
 	return vos_object_mask(&proxy->object);
 }
 
+static __poll_t vos_proxy_unread_mask(struct vos_proxy *proxy)
+{
+	return vos_proxy_is_unread(proxy) ? EPOLLIN | EPOLLRDNORM : 0;
+}
+
 __poll_t vos_proxy_arm(struct vos_proxy *proxy)
 {
 	__poll_t mask = vos_object_arm(&proxy->object);
@@ -255,7 +260,7 @@ __poll_t vos_proxy_poll(struct file *file, struct socket *sock, struct poll_tabl
 		mask &= ~EPOLLERR;
 	if (READ_ONCE(sk->sk_err))
 		mask |= EPOLLERR;
-	return mask;
+	return mask | vos_proxy_unread_mask(proxy);
 }
 
 /* ------------------------------------------------------------ failures */

@@ -118,6 +118,10 @@ struct vos_session {
 /* Bits of vos_session.flags. */
 #define VOS_SESSION_DEAD	0
 #define VOS_SESSION_SERVED	1	/* what was asked for may still happen */
+#define VOS_SESSION_OWED	2	/* something was asked for when it died */
+
+/* How long a process that ends waits for what it asked a storage domain for. */
+#define VOS_EXIT_WAIT		(5 * HZ)
 
 static struct workqueue_struct *vos_session_wq;
 
@@ -270,9 +274,44 @@ static void vos_session_wake_all(struct vos_session *session)
 	}
 }
 
+/* The client's word, and the service's: of no use but for waiting a while. */
+static bool vos_extent_owed(const struct vos_session_extent *extent)
+{
+	const struct vos_extent_c *c = extent->memory.granted.address;
+	const struct vos_extent_s *s = extent->memory.granted.address + PAGE_SIZE;
+	u32 lane, entry;
+
+	for (lane = 0; lane < VOS_EXTENT_LANES; lane++)
+		for (entry = 0; entry < VOS_USER_LANE_DEPTH; entry++)
+			if (vos_load(&c->lane[lane].request[entry].turn) !=
+			    vos_load(&s->lane[lane].completion[entry].turn))
+				return true;
+	return false;
+}
+
+/* Is there a request without a completion? */
+static bool vos_session_owed(struct vos_session *session)
+{
+	bool owed = false;
+	u32 i;
+
+	rcu_read_lock();
+	for (i = 0; i < VOS_MAX_EXTENTS && !owed && !vos_session_dead(session); i++) {
+		struct vos_session_extent *extent = vos_session_extent(session, i);
+
+		if (!extent)
+			break;
+		owed = vos_extent_owed(extent);
+	}
+	rcu_read_unlock();
+	return owed;
+}
+
 /* No more capabilities, no more sleepers; the rest is for the close work. */
 static void vos_session_kill(struct vos_session *session)
 {
+	bool owed = vos_session_owed(session);
+
 	/*
 	 * Full barrier: who goes to sleep after the wake-up below sees the bit.
 	 * Only the first gets further, and the header lasts until it queues the
@@ -280,6 +319,8 @@ static void vos_session_kill(struct vos_session *session)
 	 */
 	if (test_and_set_bit(VOS_SESSION_DEAD, &session->flags))
 		return;
+	if (owed)
+		set_bit(VOS_SESSION_OWED, &session->flags);
 	if (session->header)
 		vos_store(&session->header->dead, VOS_DEAD_ENDING);
 	if (session->map)
@@ -1201,6 +1242,15 @@ void __vos_mm_exit(struct mm_struct *mm)
 		struct vos_session *next = session->next;
 
 		vos_session_kill(session);
+		/*
+		 * Who was killed in the middle of a write has written, or has
+		 * not, when its parent hears of its end.
+		 */
+		if ((current->flags & PF_EXITING) &&
+		    vos_session_kind(session) == VOS_DOMAIN_STORAGE &&
+		    test_bit(VOS_SESSION_OWED, &session->flags))
+			wait_on_bit_timeout(&session->flags, VOS_SESSION_SERVED,
+					    TASK_UNINTERRUPTIBLE, VOS_EXIT_WAIT);
 		vos_session_put(session);
 		session = next;
 	}

@@ -98,6 +98,8 @@ struct vosfs {
 	wait_queue_head_t recovered;	/* requests, for another connection */
 	struct delayed_work recover_work;
 	struct work_struct drop_work;
+	struct vos_connection *recovering;	/* the next one: files are opened there */
+	bool sweep;			/* files without a name that nobody opens are to be freed */
 	bool lost;			/* the connection has failed, and what was lost is marked */
 	unsigned long down_since;	/* jiffies, if so */
 	u32 pass;			/* over the files */
@@ -107,12 +109,14 @@ struct vosfs {
 	u32 closed_count;
 };
 
-/* An inode that is open, or has data to lose; all of it under fs->lock. */
+/* An inode that is open or being opened, or has changes to lose; all of it under fs->lock. */
 struct vosfs_node {
 	struct hlist_node hash;
 	struct list_head closed;	/* on fs->closed, if it is not open */
 	u64 nodeid;
 	struct list_head files;		/* struct vosfs_file */
+	u32 holds;			/* requests that open it or take a name from it */
+	bool unnamed;			/* it may have a name that is taken when it is not open */
 	u32 mapped;			/* files that have been mapped */
 	u32 dirtying;			/* of them, shared and for writing */
 	u32 lent;			/* files that are lent, or not drained yet */
@@ -123,7 +127,7 @@ struct vosfs_node {
 	bool shared;			/* a file was lent: what counts is this: */
 	u64 lane_written;		/* the domain's counts, of files closed since */
 	u64 lane_synced;
-	errseq_t error;			/* data was lost */
+	errseq_t error;			/* changes were lost */
 };
 
 /*
@@ -201,23 +205,50 @@ void vosfs_copy_out(struct fuse_req *req, u32 first, const void *from, u32 bytes
 int vosfs_message(struct vosfs *fs, struct fuse_req *req);
 /* FUSE_INIT to the daemon behind another connection. 0, if the answer is the first one's. */
 int vosfs_message_start(struct vosfs *fs, struct vos_connection *c);
+/* A message that is a name, by this kernel itself. 0 or -errno. */
+int vosfs_message_name(struct vosfs *fs, struct vos_connection *c, u32 opcode, u64 nodeid,
+		       const char *name);
 
 /* -------------------------------------------------------- vosfs_data.c */
 
 /* Has the domain's kernel execute a request on an open file. 0 or -errno for fs/fuse. */
 int vosfs_data(struct vosfs *fs, struct fuse_req *req);
+/*
+ * The same of FUSE_GETATTR, for any inode that is open: its kernel is asked in
+ * less time than its daemon. -EAGAIN: ask the daemon.
+ */
+int vosfs_status(struct vosfs *fs, struct fuse_req *req);
 
 /* -------------------------------------------------------- vosfs_file.c */
 
 /* An object for a file that is going to be opened; not lent. ERR_PTR. */
 struct vosfs_file *vosfs_file_new(struct vosfs *fs, struct vos_connection *c, u32 flags);
-/* It has been opened. */
-int vosfs_file_opened(struct vosfs_file *file, u64 nodeid);
+/* It has been opened; @unnamed: made without a name. */
+int vosfs_file_opened(struct vosfs_file *file, u64 nodeid, bool unnamed);
+/*
+ * An inode stays known until vosfs_node_drop(). Held for a request that opens
+ * it (@opens), or that takes a name from it: NULL then if it is not open; if
+ * it is, the domain keeps it and is told of its last close. ERR_PTR(-ENOMEM).
+ */
+struct vosfs_node *vosfs_node_hold(struct vosfs *fs, u64 nodeid, bool opens);
+void vosfs_node_drop(struct vosfs *fs, struct vosfs_node *node);
 void vosfs_file_put(struct vosfs_file *file);
 /* It could not be opened, or is closed; @tell: the service may know it. */
 void vosfs_file_discard(struct vosfs_file *file, bool tell);
+/* Under fs->lock: what is known of an inode, or NULL; and a new one, of *fresh. */
+struct vosfs_node *vosfs_node_find(struct vosfs *fs, u64 nodeid);
+struct vosfs_node *vosfs_node_add(struct vosfs *fs, u64 nodeid, struct vosfs_node **fresh);
 /* The file of an id, alive as long as what names it, or NULL. */
 struct vosfs_file *vosfs_file_find(struct vosfs *fs, u64 id);
+/* An inode that is in memory, with a reference, or NULL. */
+struct inode *vosfs_inode(struct vosfs *fs, u64 nodeid);
+/*
+ * An open file of an inode, with a reference, or NULL: none, or the inode has
+ * names in the domain that are not to be counted.
+ */
+struct vosfs_file *vosfs_file_get(struct vosfs *fs, u64 nodeid);
+/* What a domain says of a file, as far as it is wrong by itself. */
+void vosfs_check_attr_out(struct vosfs *fs, u64 nodeid, struct fuse_attr_out *out);
 /* A system call reads or writes it: it may be lent again now. May sleep. */
 void vosfs_file_used(struct vosfs_file *file);
 /* May what is known of an inode be wrong at any moment? */
@@ -247,15 +278,26 @@ int vosfs_await(struct vosfs *fs, const struct fuse_req *req, unsigned long begi
 bool vosfs_repeatable(const struct fuse_req *req);
 /* A write without O_SYNC or O_DSYNC was acknowledged over that connection. */
 void vosfs_file_wrote(struct vosfs_file *file, struct vos_connection *c);
+/* So was a change of an inode's attributes, or of the names in a directory. May sleep. */
+void vosfs_changed(struct vosfs *fs, u64 nodeid, struct vos_connection *c);
 /* How many there have been: what a sync that begins now is good for. */
 u64 vosfs_writes(struct vosfs *fs);
 /* A sync that began at that count succeeded, of the inode, of everything. */
 void vosfs_file_synced(struct vosfs_file *file, u64 before);
 void vosfs_all_synced(struct vosfs *fs, u64 before);
+/* The same of a directory. -EIO, once, if names in it have been lost. */
+int vosfs_directory_synced(struct vosfs *fs, u64 nodeid, u64 before);
 /* -EIO, once, if data of its inode has been lost since it was opened or last asked. */
 int vosfs_file_report(struct vosfs_file *file);
-/* Under fs->lock: an inode is opened; a file of it, off the list already, was closed. */
+/*
+ * Under fs->lock: an inode is opened; a file of it, off the list already, was
+ * closed; it may be unused, and gone then. Its id if vosfs_close_unnamed() has
+ * to be called, else 0.
+ */
 void vosfs_node_opened(struct vosfs *fs, struct vosfs_node *node);
-void vosfs_node_closed(struct vosfs *fs, struct vosfs_node *node, const struct vosfs_file *last);
+u64 vosfs_node_closed(struct vosfs *fs, struct vosfs_node *node, const struct vosfs_file *last);
+u64 vosfs_node_unused(struct vosfs *fs, struct vosfs_node *node);
+/* The domain need not keep a file without a name any more. */
+void vosfs_close_unnamed(struct vosfs *fs, u64 nodeid);
 
 #endif /* VIRTUOS_VOSFS_H */

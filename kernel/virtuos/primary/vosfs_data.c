@@ -6,6 +6,8 @@
 
 #include "vosfs.h"
 
+/* Seconds for which attributes may be kept, unless they change by other ways: as the daemon's. */
+#define VOSFS_ATTR_VALID	3600u
 /* Bytes of one copy_file_range at most, which may be short. */
 #define VOSFS_COPY_MAX		(16u << 20)
 
@@ -208,6 +210,40 @@ static int vosfs_seek(struct vosfs_file *file, struct fuse_req *req)
 		return res;
 	out->offset = res;
 	return 0;
+}
+
+static int vosfs_ask_status(struct vosfs_file *file, struct fuse_req *req)
+{
+	struct fuse_attr_out *out = req->args->out_args[0].value;
+	struct vos_call *call = vosfs_call(file, VOS_OP_FILE_STATUS, sizeof(out->attr));
+	s64 res;
+
+	if (IS_ERR(call))
+		return PTR_ERR(call);
+	res = vosfs_result(call, req, sizeof(out->attr));
+	if (res >= 0) {
+		*out = (struct fuse_attr_out) { .attr_valid = VOSFS_ATTR_VALID };
+		memcpy(&out->attr, call->data, sizeof(out->attr));
+		vosfs_check_attr_out(file->fs, req->in.h.nodeid, out);
+		res = res == sizeof(out->attr) ? 0 : -EIO;
+	}
+	vos_call_free(call);
+	return res;
+}
+
+int vosfs_status(struct vosfs *fs, struct fuse_req *req)
+{
+	struct vosfs_file *file = vosfs_file_get(fs, req->in.h.nodeid);
+	int err;
+
+	if (!file)
+		return -EAGAIN;
+	err = vosfs_ask_status(file, req);
+	vosfs_file_put(file);
+	/* It was closed meanwhile, or is lost: the daemon knows what to say. */
+	if (err == -EBADF || err == -EIO || err == -ENETDOWN)
+		return -EAGAIN;
+	return err;
 }
 
 static int vosfs_copy(struct vosfs *fs, struct vosfs_file *file, struct fuse_req *req)

@@ -36,7 +36,7 @@
 
 /* ------------------------------------------------------------- lifetime */
 
-static struct vosfs_node *vosfs_node_find(struct vosfs *fs, u64 nodeid)
+struct vosfs_node *vosfs_node_find(struct vosfs *fs, u64 nodeid)
 {
 	struct vosfs_node *node;
 
@@ -46,6 +46,19 @@ static struct vosfs_node *vosfs_node_find(struct vosfs *fs, u64 nodeid)
 			return node;
 	}
 	return NULL;
+}
+
+struct vosfs_node *vosfs_node_add(struct vosfs *fs, u64 nodeid, struct vosfs_node **fresh)
+{
+	struct vosfs_node *node = *fresh;
+
+	lockdep_assert_held(&fs->lock);
+	*fresh = NULL;
+	node->nodeid = nodeid;
+	INIT_LIST_HEAD(&node->closed);
+	INIT_LIST_HEAD(&node->files);
+	hash_add(fs->nodes, &node->hash, nodeid);
+	return node;
 }
 
 /* Files are always ready. */
@@ -89,39 +102,69 @@ free:
 	return ERR_PTR(err);
 }
 
-int vosfs_file_opened(struct vosfs_file *file, u64 nodeid)
+struct vosfs_node *vosfs_node_hold(struct vosfs *fs, u64 nodeid, bool opens)
 {
-	struct vosfs_node *fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
-	struct vosfs *fs = file->fs;
+	struct vosfs_node *fresh = NULL;
 	struct vosfs_node *node;
-	int err = 0;
 
-	if (!fresh)
-		return -ENOMEM;
+	if (opens) {
+		fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+		if (!fresh)
+			return ERR_PTR(-ENOMEM);
+	}
 	spin_lock(&fs->lock);
-	/* Recovery takes along what was here before the connection failed. */
-	if (!vos_object_usable(&file->object)) {
-		err = VOSFS_LOST;
-		goto unlock;
-	}
 	node = vosfs_node_find(fs, nodeid);
-	if (node) {
+	if (node && opens) {
 		vosfs_node_opened(fs, node);
-	} else {
-		node = fresh;
-		fresh = NULL;
-		node->nodeid = nodeid;
-		INIT_LIST_HEAD(&node->closed);
-		INIT_LIST_HEAD(&node->files);
-		hash_add(fs->nodes, &node->hash, nodeid);
+	} else if (node) {
+		/* One that is only remembered is not open. */
+		if (list_empty(&node->files) && !node->holds)
+			node = NULL;
+		else
+			node->unnamed = true;
+	} else if (opens) {
+		node = vosfs_node_add(fs, nodeid, &fresh);
 	}
-	file->node = node;
-	file->error_seen = errseq_sample(&node->error);
-	list_add(&file->node_entry, &node->files);
-	list_add(&file->all_entry, &fs->all);
-unlock:
+	if (node)
+		node->holds++;
 	spin_unlock(&fs->lock);
 	kfree(fresh);
+	return node;
+}
+
+void vosfs_node_drop(struct vosfs *fs, struct vosfs_node *node)
+{
+	u64 unnamed;
+
+	spin_lock(&fs->lock);
+	node->holds--;
+	unnamed = vosfs_node_unused(fs, node);
+	spin_unlock(&fs->lock);
+	if (unnamed)
+		vosfs_close_unnamed(fs, unnamed);
+}
+
+int vosfs_file_opened(struct vosfs_file *file, u64 nodeid, bool unnamed)
+{
+	struct vosfs *fs = file->fs;
+	struct vosfs_node *node = vosfs_node_hold(fs, nodeid, true);
+	int err = 0;
+
+	if (IS_ERR(node))
+		return PTR_ERR(node);
+	spin_lock(&fs->lock);
+	/* Recovery takes along what was here before the connection failed. */
+	if (vos_object_usable(&file->object)) {
+		file->node = node;
+		file->error_seen = errseq_sample(&node->error);
+		node->unnamed |= unnamed;
+		list_add(&file->node_entry, &node->files);
+		list_add(&file->all_entry, &fs->all);
+	} else {
+		err = VOSFS_LOST;
+	}
+	spin_unlock(&fs->lock);
+	vosfs_node_drop(fs, node);
 	return err;
 }
 
@@ -131,14 +174,17 @@ static void vosfs_file_release(struct kref *ref)
 	struct vosfs_file *file = container_of(ref, struct vosfs_file, ref);
 	struct vosfs_node *node = file->node;
 	struct vosfs *fs = file->fs;
+	u64 unnamed = 0;
 
 	if (node) {
 		spin_lock(&fs->lock);
 		list_del(&file->all_entry);
 		list_del(&file->node_entry);
-		vosfs_node_closed(fs, node, file);
+		unnamed = vosfs_node_closed(fs, node, file);
 		spin_unlock(&fs->lock);
 	}
+	if (unnamed)
+		vosfs_close_unnamed(fs, unnamed);
 	vos_object_remove(&file->object);
 	kfree_rcu(file, rcu);
 }
@@ -179,6 +225,21 @@ void vosfs_file_discard(struct vosfs_file *file, bool tell)
 struct vosfs_file *vosfs_file_find(struct vosfs *fs, u64 id)
 {
 	return id <= INT_MAX ? xa_load(&fs->files, id) : NULL;
+}
+
+struct vosfs_file *vosfs_file_get(struct vosfs *fs, u64 nodeid)
+{
+	struct vosfs_file *file = NULL;
+	struct vosfs_node *node;
+
+	spin_lock(&fs->lock);
+	node = vosfs_node_find(fs, nodeid);
+	if (node && !node->unnamed)
+		file = list_first_entry_or_null(&node->files, struct vosfs_file, node_entry);
+	if (file && (file->closed || !kref_get_unless_zero(&file->ref)))
+		file = NULL;
+	spin_unlock(&fs->lock);
+	return file;
 }
 
 /* The file of a vosfs that struct file is, or NULL. Alive as long as that. */
@@ -277,8 +338,7 @@ bool vosfs_serves(struct file *filp)
 	return serves;
 }
 
-/* The inode of an open file, with a reference. */
-static struct inode *vosfs_inode(struct vosfs *fs, u64 nodeid)
+struct inode *vosfs_inode(struct vosfs *fs, u64 nodeid)
 {
 	struct inode *inode;
 

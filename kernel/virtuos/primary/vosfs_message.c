@@ -9,10 +9,12 @@
  * whether attributes may be kept.
  */
 #include <linux/cred.h>
+#include <linux/dcache.h>
 #include <linux/highmem.h>
 #include <linux/log2.h>
 #include <linux/slab.h>
 
+#include "../abi/relay.h"
 #include "vosfs.h"
 
 /* The oldest protocol that says all that is used here. */
@@ -55,6 +57,12 @@ static void vosfs_check_valid(struct vosfs *fs, u64 nodeid, u64 *valid, u32 *val
 		return;
 	*valid = 0;
 	*valid_nsec = 0;
+}
+
+void vosfs_check_attr_out(struct vosfs *fs, u64 nodeid, struct fuse_attr_out *out)
+{
+	vosfs_check_attr(&out->attr);
+	vosfs_check_valid(fs, nodeid, &out->attr_valid, &out->attr_valid_nsec);
 }
 
 static void vosfs_check_entry(struct vosfs *fs, struct fuse_entry_out *entry)
@@ -184,13 +192,9 @@ static int vosfs_check_reply(struct vosfs *fs, struct fuse_req *req, u32 bytes)
 		vosfs_check_entry(fs, out);
 		return vosfs_entry_usable(out) ? 0 : -EIO;
 	case FUSE_GETATTR:
-	case FUSE_SETATTR: {
-		struct fuse_attr_out *attr = out;
-
-		vosfs_check_attr(&attr->attr);
-		vosfs_check_valid(fs, nodeid, &attr->attr_valid, &attr->attr_valid_nsec);
+	case FUSE_SETATTR:
+		vosfs_check_attr_out(fs, nodeid, out);
 		return 0;
-	}
 	case FUSE_STATX:
 		vosfs_check_statx(fs, nodeid, out);
 		return 0;
@@ -301,16 +305,70 @@ static int vosfs_opened(struct fuse_req *req, struct vosfs_file *file)
 		.fh = file->id,
 		.open_flags = VOSFS_OPEN_FLAGS,
 	};
-	return vosfs_file_opened(file, nodeid);
+	return vosfs_file_opened(file, nodeid, req->in.h.opcode == FUSE_TMPFILE);
+}
+
+/* The regular file of a name in a directory that the caller has locked, or 0. */
+static u64 vosfs_child(struct vosfs *fs, u64 directory, const char *name)
+{
+	struct inode *inode = vosfs_inode(fs, directory);
+	struct qstr component = QSTR_INIT(name, strlen(name));
+	struct dentry *parent, *child = NULL;
+	u64 nodeid = 0;
+
+	if (!inode)
+		return 0;
+	parent = d_find_any_alias(inode);
+	iput(inode);
+	if (!parent)
+		return 0;
+	component.hash = full_name_hash(parent, component.name, component.len);
+	child = d_lookup(parent, &component);
+	if (child && d_is_reg(child))
+		nodeid = get_node_id(d_inode(child));
+	dput(child);
+	dput(parent);
+	return nodeid;
 }
 
 /*
- * Sends it, and takes the reply. @file: what it opens, or NULL. *refused: no
- * file has been opened.
+ * The inode that must stay known during a request: that it opens, or that
+ * loses a name by it though it is open. NULL: none; ERR_PTR(-ENOMEM).
+ */
+static struct vosfs_node *vosfs_hold_for(struct vosfs *fs, const struct fuse_req *req)
+{
+	const struct fuse_args *args = req->args;
+	const struct fuse_rename2_in *rename = args->in_args[0].value;
+	u64 nodeid;
+
+	switch (req->in.h.opcode) {
+	case FUSE_OPEN:
+		return vosfs_node_hold(fs, req->in.h.nodeid, true);
+	case FUSE_UNLINK:
+		nodeid = vosfs_child(fs, req->in.h.nodeid, args->in_args[0].value);
+		break;
+	case FUSE_RENAME2:
+		if (rename->flags & RENAME_EXCHANGE)
+			return NULL;
+		fallthrough;
+	case FUSE_RENAME:
+		/* What struct fuse_rename_in has is the beginning of the other. */
+		nodeid = vosfs_child(fs, rename->newdir, args->in_args[2].value);
+		break;
+	default:
+		return NULL;
+	}
+	return nodeid ? vosfs_node_hold(fs, nodeid, false) : NULL;
+}
+
+/*
+ * Sends it, and takes the reply. @file: what it opens, or NULL; @keep: what
+ * loses its name by it is open. *refused: no file has been opened.
  */
 static int vosfs_exchange(struct vosfs *fs, struct vos_connection *c, struct fuse_req *req,
-			  struct vosfs_file *file, bool *refused)
+			  struct vosfs_file *file, bool keep, bool *refused)
 {
+	struct fuse_in_header in = req->in.h;
 	u32 prefix = file ? sizeof(struct vos_credential) : 0;
 	u32 reply = ALIGN(prefix + req->in.h.len, 8);
 	u32 room = sizeof(struct fuse_out_header) +
@@ -329,7 +387,9 @@ static int vosfs_exchange(struct vosfs *fs, struct vos_connection *c, struct fus
 	call->request.arg.file.word[1] = reply;
 	if (file)
 		memcpy(call->data, &file->identity, sizeof(file->identity));
-	memcpy(call->data + prefix, &req->in.h, sizeof(req->in.h));
+	if (keep)
+		in.padding |= VOS_FUSE_KEEP;
+	memcpy(call->data + prefix, &in, sizeof(in));
 	vosfs_copy_in(call->data + prefix + sizeof(req->in.h), req, 0);
 	vos_count_add(c, VOS_COUNT_BYTES_OUT, req->in.h.len);
 	if (req->in.h.opcode == FUSE_INIT) {
@@ -352,16 +412,62 @@ static int vosfs_exchange(struct vosfs *fs, struct vos_connection *c, struct fus
 	return err;
 }
 
+/*
+ * It has been done: what may be lost again, and what cannot be any more. 0, or
+ * what a sync has to tell.
+ */
+static int vosfs_done(struct vosfs *fs, struct vos_connection *c, struct fuse_req *req, u64 writes)
+{
+	u64 nodeid = req->in.h.nodeid;
+
+	switch (req->in.h.opcode) {
+	case FUSE_RENAME:
+	case FUSE_RENAME2:
+		vosfs_changed(fs, *(const u64 *)req->args->in_args[0].value, c);
+		fallthrough;
+	case FUSE_CREATE:
+	case FUSE_MKNOD:
+	case FUSE_MKDIR:
+	case FUSE_SYMLINK:
+	case FUSE_LINK:
+	case FUSE_UNLINK:
+	case FUSE_RMDIR:
+	case FUSE_SETATTR:
+	case FUSE_SETXATTR:
+	case FUSE_REMOVEXATTR:
+		vosfs_changed(fs, nodeid, c);
+		return 0;
+	case FUSE_FSYNCDIR:
+		return vosfs_directory_synced(fs, nodeid, writes);
+	case FUSE_SYNCFS:
+		vosfs_all_synced(fs, writes);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* The first member of what renames, of either kind, is where to. */
+static_assert(!offsetof(struct fuse_rename_in, newdir));
+static_assert(!offsetof(struct fuse_rename2_in, newdir));
+
 int vosfs_message(struct vosfs *fs, struct fuse_req *req)
 {
 	struct vos_connection *c = vosfs_connection(fs);
 	u64 writes = vosfs_writes(fs);
 	struct vosfs_file *file = NULL;
+	struct vosfs_node *held;
 	bool refused;
 	int err;
 
 	if (IS_ERR(c))
 		return PTR_ERR(c);
+	held = vosfs_hold_for(fs, req);
+	if (IS_ERR(held)) {
+		err = PTR_ERR(held);
+		held = NULL;
+		goto out;
+	}
 	if (vosfs_opens(req)) {
 		file = vosfs_file_new(fs, c, vosfs_open_flags(req));
 		if (IS_ERR(file)) {
@@ -369,17 +475,59 @@ int vosfs_message(struct vosfs *fs, struct fuse_req *req)
 			goto out;
 		}
 	}
-	err = vosfs_exchange(fs, c, req, file, &refused);
+	err = vosfs_exchange(fs, c, req, file, held && !file, &refused);
 	if (file && !err)
 		err = vosfs_opened(req, file);
 	if (file && err)
 		vosfs_file_discard(file, !refused);
-	if (!err && req->in.h.opcode == FUSE_SYNCFS)
-		vosfs_all_synced(fs, writes);
+	if (!err)
+		err = vosfs_done(fs, c, req, writes);
 out:
+	if (held)
+		vosfs_node_drop(fs, held);
 	vos_connection_put(c);
 	/* The error of a disk that is gone. */
 	return err == -ENETDOWN ? -EIO : err;
+}
+
+int vosfs_message_name(struct vosfs *fs, struct vos_connection *c, u32 opcode, u64 nodeid,
+		       const char *name)
+{
+	const struct fuse_in_header in = {
+		.len = sizeof(in) + strlen(name) + 1,
+		.opcode = opcode,
+		.unique = fuse_get_unique(&fs->fc->iq),
+		.nodeid = nodeid,
+	};
+	const u32 reply = ALIGN(in.len, 8);
+	struct fuse_out_header out;
+	struct vos_call *call;
+	s64 bytes;
+	int err;
+
+	call = vos_call_new(c, VOS_OP_FUSE, reply + sizeof(out));
+	if (IS_ERR(call))
+		return PTR_ERR(call);
+	call->request.arg.file.word[0] = in.len;
+	call->request.arg.file.word[1] = reply;
+	memcpy(call->data, &in, sizeof(in));
+	memcpy(call->data + sizeof(in), name, strlen(name) + 1);
+	err = vos_call_wait(call, 0);
+	if (err)
+		goto out;
+	bytes = call->completion.res;
+	if (bytes < 0) {
+		err = vosfs_error(c, bytes);
+		goto out;
+	}
+	memcpy(&out, call->data + reply, sizeof(out));
+	err = out.error;
+	if (bytes != sizeof(out) || out.len != bytes || out.unique != in.unique ||
+	    err > 0 || err <= -ERESTARTSYS)
+		err = -EIO;
+out:
+	vos_call_free(call);
+	return err;
 }
 
 int vosfs_message_start(struct vosfs *fs, struct vos_connection *c)

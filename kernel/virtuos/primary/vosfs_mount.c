@@ -73,6 +73,7 @@ static struct fuse_mount *vosfs_new(struct fs_context *fsc)
 	fc->auto_submounts = 1;
 	fc->sync_fs = 1;
 	fc->shift_ranges = 1;
+	fc->sole_client = 1;
 	/* Locks are this kernel's own business; a regular file is always ready. */
 	fc->no_lock = 1;
 	fc->no_flock = 1;

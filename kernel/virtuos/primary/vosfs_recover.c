@@ -25,6 +25,17 @@
  * VOSFS_MAX_CLOSED goes. A file that has something to tell is not lent, so
  * that its fsync comes here.
  *
+ * A file without a name can be opened again because the domain keeps one for
+ * it, out of sight, as long as it is open here: a message that takes a name
+ * from a file that is open says so, and the last close is told. A node is held
+ * during such a message, so that this comes after it. What the domain kept and
+ * nobody opened again once a connection is the file system's, it may free.
+ *
+ * Names are lost as well: a directory in which some were made or removed counts
+ * as written, and whoever syncs it next is told. It has no open files here, so
+ * it is told once, whoever asks. A sync of a file may have taken the names of
+ * it to the disk; nobody promises that, so it does not count.
+ *
  * Locks: fs->lock, then object->arm_lock and the connection's object_lock.
  * Nothing here waits for a request but vosfs_drop_pages(), which comes last.
  */
@@ -39,8 +50,11 @@
 #include <linux/slab.h>
 #include <linux/xattr.h>
 
+#include "../abi/relay.h"
 #include "vosfs.h"
 
+/* Messages that have the domain free files without a name; each frees many. */
+#define VOSFS_MAX_SWEEPS	65536u
 /* After a daemon that did not answer, or a domain short of something. */
 #define VOSFS_RECOVER_PAUSE	(HZ / 2)
 /* How long a request waits for recovery; see also VOSFS_OUTAGE_LIMIT. */
@@ -95,6 +109,8 @@ static void vosfs_set_connection(struct vosfs *fs, struct vos_connection *c)
 	spin_lock(&fs->lock);
 	old = vosfs_locked_connection(fs);
 	rcu_assign_pointer(fs->connection, c);
+	fs->recovering = NULL;
+	fs->sweep = c;
 	fs->lost = false;
 	spin_unlock(&fs->lock);
 	/* It is freed a grace period later. */
@@ -134,21 +150,41 @@ static bool vosfs_node_keep(struct vosfs *fs, struct vosfs_node *node)
 	return vosfs_node_unsynced(fs, node) || (node->error && !errseq_sample(&node->error));
 }
 
-void vosfs_node_closed(struct vosfs *fs, struct vosfs_node *node, const struct vosfs_file *last)
+static void vosfs_node_forget(struct vosfs *fs, struct vosfs_node *node)
+{
+	vosfs_node_opened(fs, node);
+	hash_del(&node->hash);
+	kfree(node);
+}
+
+static void vosfs_node_remember(struct vosfs *fs, struct vosfs_node *node)
+{
+	list_add_tail(&node->closed, &fs->closed);
+	if (++fs->closed_count > VOSFS_MAX_CLOSED)
+		vosfs_node_forget(fs, list_first_entry(&fs->closed, struct vosfs_node, closed));
+}
+
+u64 vosfs_node_closed(struct vosfs *fs, struct vosfs_node *node, const struct vosfs_file *last)
 {
 	lockdep_assert_held(&fs->lock);
 	vosfs_node_add_counts(node, last);
-	if (!list_empty(&node->files))
-		return;
-	if (vosfs_node_keep(fs, node)) {
-		list_add_tail(&node->closed, &fs->closed);
-		if (++fs->closed_count <= VOSFS_MAX_CLOSED)
-			return;
-		node = list_first_entry(&fs->closed, struct vosfs_node, closed);
-		vosfs_node_opened(fs, node);
-	}
-	hash_del(&node->hash);
-	kfree(node);
+	return vosfs_node_unused(fs, node);
+}
+
+u64 vosfs_node_unused(struct vosfs *fs, struct vosfs_node *node)
+{
+	u64 unnamed;
+
+	lockdep_assert_held(&fs->lock);
+	if (!list_empty(&node->files) || node->holds)
+		return 0;
+	unnamed = node->unnamed ? node->nodeid : 0;
+	node->unnamed = false;
+	if (vosfs_node_keep(fs, node))
+		vosfs_node_remember(fs, node);
+	else
+		vosfs_node_forget(fs, node);
+	return unnamed;
 }
 
 void vosfs_node_opened(struct vosfs *fs, struct vosfs_node *node)
@@ -194,7 +230,7 @@ static void vosfs_mark_lost(struct vosfs *fs)
 		node->lane_synced = 0;
 	}
 	if (lost)
-		pr_notice("data of %u files had not been synced\n", lost);
+		pr_notice("changes of %u files had not been synced\n", lost);
 unlock:
 	spin_unlock(&fs->lock);
 }
@@ -210,6 +246,28 @@ void vosfs_file_wrote(struct vosfs_file *file, struct vos_connection *c)
 	else
 		file->node->written = ++fs->writes;
 	spin_unlock(&fs->lock);
+}
+
+void vosfs_changed(struct vosfs *fs, u64 nodeid, struct vos_connection *c)
+{
+	/* It is done: there is nobody to say no to any more. */
+	struct vosfs_node *fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+	struct vosfs_node *node;
+
+	spin_lock(&fs->lock);
+	node = vosfs_node_find(fs, nodeid);
+	if (!node) {
+		node = vosfs_node_add(fs, nodeid, &fresh);
+		vosfs_node_remember(fs, node);
+	} else if (!list_empty(&node->closed)) {
+		list_move_tail(&node->closed, &fs->closed);
+	}
+	if (fs->lost || vosfs_locked_connection(fs) != c)
+		errseq_set(&node->error, -EIO);
+	else
+		node->written = ++fs->writes;
+	spin_unlock(&fs->lock);
+	kfree(fresh);
 }
 
 u64 vosfs_writes(struct vosfs *fs)
@@ -241,14 +299,32 @@ void vosfs_all_synced(struct vosfs *fs, u64 before)
 		goto unlock;
 	fs->synced = max(fs->synced, before);
 	list_for_each_entry_safe(node, next, &fs->closed, closed) {
-		if (vosfs_node_keep(fs, node))
-			continue;
-		vosfs_node_opened(fs, node);
-		hash_del(&node->hash);
-		kfree(node);
+		if (!vosfs_node_keep(fs, node))
+			vosfs_node_forget(fs, node);
 	}
 unlock:
 	spin_unlock(&fs->lock);
+}
+
+int vosfs_directory_synced(struct vosfs *fs, u64 nodeid, u64 before)
+{
+	struct vosfs_node *node;
+	int err = 0;
+
+	spin_lock(&fs->lock);
+	node = vosfs_node_find(fs, nodeid);
+	if (node) {
+		/* Of now, if somebody has seen it; else of before it. */
+		errseq_t seen = errseq_sample(&node->error);
+
+		err = errseq_check_and_advance(&node->error, &seen);
+		if (!fs->lost)
+			node->synced = max(node->synced, before);
+		if (list_empty(&node->files) && !node->holds && !vosfs_node_keep(fs, node))
+			vosfs_node_forget(fs, node);
+	}
+	spin_unlock(&fs->lock);
+	return err;
 }
 
 int vosfs_file_report(struct vosfs_file *file)
@@ -264,6 +340,40 @@ int vosfs_file_report(struct vosfs_file *file)
 	err = errseq_check_and_advance(&file->node->error, &file->error_seen);
 	spin_unlock(&fs->lock);
 	return err;
+}
+
+/* -------------------------------------------------- files without a name */
+
+/* A connection that fails leaves it to be swept in the next domain. */
+void vosfs_close_unnamed(struct vosfs *fs, u64 nodeid)
+{
+	struct vos_connection *c;
+	char name[17];
+
+	spin_lock(&fs->lock);
+	/* Files that are open move there one by one. */
+	c = fs->recovering ?: vosfs_locked_connection(fs);
+	if (c)
+		vos_connection_hold(c);
+	spin_unlock(&fs->lock);
+	if (!c)
+		return;
+	snprintf(name, sizeof(name), "%016llx", nodeid);
+	if (vos_connection_usable(c))
+		vosfs_message_name(fs, c, FUSE_UNLINK, VOS_FUSE_UNNAMED, name);
+	vos_connection_put(c);
+}
+
+/* All that is open has been opened again there. */
+static void vosfs_sweep(struct vosfs *fs, struct vos_connection *c)
+{
+	u32 i;
+
+	for (i = 0; i < VOSFS_MAX_SWEEPS; i++) {
+		if (vosfs_message_name(fs, c, FUSE_RMDIR, VOS_FUSE_UNNAMED,
+				       VOS_FUSE_BEFORE) != -ENOTEMPTY)
+			return;
+	}
 }
 
 /* ---------------------------------------------------------------- reopen */
@@ -445,23 +555,22 @@ static int vosfs_reopen_all(struct vosfs *fs, struct vos_connection *c)
 
 /*
  * The tree is what the last domain had on the disk: nothing that was known of
- * it counts any more, names known not to exist are always looked up. Node ids
- * are those of the disk, so inodes stay what they are.
+ * it counts any more, not even that a name does not exist. Node ids are those
+ * of the disk, so inodes stay what they are.
  */
 static void vosfs_forget_all(struct super_block *sb)
 {
 	struct fuse_conn *fc = get_fuse_conn_super(sb);
-	struct dentry *dentry;
 	struct inode *inode;
 
+	/* Only here, in the one recovery there is. */
+	WRITE_ONCE(fc->epoch, fc->epoch + 1);
 	spin_lock(&sb->s_inode_list_lock);
 	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
 		struct fuse_inode *fi = get_fuse_inode(inode);
 
 		spin_lock(&inode->i_lock);
 		if (!(inode->i_state & (I_NEW | I_FREEING | I_WILL_FREE))) {
-			hlist_for_each_entry(dentry, &inode->i_dentry, d_u.d_alias)
-				fuse_invalidate_entry_cache(dentry);
 			spin_lock(&fi->lock);
 			fi->attr_version = atomic64_inc_return(&fc->attr_version);
 			spin_unlock(&fi->lock);
@@ -511,15 +620,26 @@ unlock:
 	up_read(&fs->fc->killsb);
 }
 
+static void vosfs_set_recovering(struct vosfs *fs, struct vos_connection *c)
+{
+	spin_lock(&fs->lock);
+	fs->recovering = c;
+	spin_unlock(&fs->lock);
+}
+
+/* The caller has a reference of the connection. */
 static int vosfs_recover_with(struct vosfs *fs, struct vos_connection *c)
 {
 	int err = vosfs_message_start(fs, c);
 
 	if (err)
 		return err;
+	vosfs_set_recovering(fs, c);
 	err = vosfs_reopen_all(fs, c);
-	if (err)
+	if (err) {
+		vosfs_set_recovering(fs, NULL);
 		return err;
+	}
 	/* The superblock stays mounted meanwhile. */
 	down_read(&fs->fc->killsb);
 	if (!list_empty(&fs->fc->mounts))
@@ -545,6 +665,10 @@ static void vosfs_recover_work(struct work_struct *work)
 		if (vosfs_recover_with(fs, c) && vos_connection_usable(c))
 			queue_delayed_work(vosfs_recover_wq, &fs->recover_work,
 					   VOSFS_RECOVER_PAUSE);
+	}
+	if (c == rcu_access_pointer(fs->connection) && fs->answer.major && fs->sweep) {
+		fs->sweep = false;
+		vosfs_sweep(fs, c);
 	}
 	vos_connection_put(c);
 }

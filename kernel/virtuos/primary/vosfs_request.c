@@ -141,6 +141,8 @@ void vosfs_copy_out(struct fuse_req *req, u32 first, const void *from, u32 bytes
 
 static int vosfs_attempt(struct vosfs *fs, struct fuse_req *req)
 {
+	int err;
+
 	switch (req->in.h.opcode) {
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:
@@ -154,6 +156,11 @@ static int vosfs_attempt(struct vosfs *fs, struct fuse_req *req)
 	case FUSE_COPY_FILE_RANGE:
 	case FUSE_RELEASE:
 		return vosfs_data(fs, req);
+	case FUSE_GETATTR:
+		err = vosfs_status(fs, req);
+		if (err != -EAGAIN)
+			return err;
+		fallthrough;
 	default:
 		return vosfs_message(fs, req);
 	}

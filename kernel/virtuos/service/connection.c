@@ -108,6 +108,7 @@ static int vos_service_map(struct vos_service *s, u32 root_ref)
 			      root->directories, root->directories);
 	if (err)
 		goto out;
+	vos_fault_point(s, VOS_FAULT_GRANT, VOS_OP_NOP);
 	refs = kvcalloc(root->directories, VOS_PAGE_SIZE, GFP_KERNEL);
 	if (!refs) {
 		err = -ENOMEM;
@@ -290,11 +291,13 @@ static void vos_service_introduce(struct vos_service *s)
 		vos_service_refuse(s, -EPROTO, "this kernel cannot serve kind %u", s->kind);
 		return;
 	}
+	vos_fault_introduce(s);
 	err = vos_xenbus_write_u32(s->device, VOS_KEY_ABI, VOS_ABI_VERSION);
 	if (!err)
 		err = vos_xenbus_write_u32(s->device, VOS_KEY_FEATURES, VOS_SERVICE_FEATURES);
 	if (!err)
 		err = vos_xenbus_write_u32(s->device, VOS_KEY_POLLERS, s->pollers);
+	vos_fault_point(s, VOS_FAULT_HANDSHAKE, VOS_OP_NOP);
 	if (err)
 		vos_service_refuse(s, err, "writing the handshake");
 	else

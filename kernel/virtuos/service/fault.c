@@ -10,7 +10,8 @@
  * leaves out what an honest primary must take for the end of the domain (an
  * event queue that ran over), so that the run is long.
  *
- * A name of vos_fault_kinds: the end of this kernel, in one way or another.
+ * A name of vos_fault_kinds, and perhaps a number: the end of this kernel, in
+ * one way or another, at once. "at ...": the same, later; see fault_point.c.
  *
  * "lies SEED COUNT FATAL": the next COUNT operations on files and FUSE messages
  * are answered wrongly, in the completion or in the arena. FATAL 0 leaves out
@@ -30,19 +31,27 @@
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
+#include <linux/pagemap.h>
 #include <linux/panic.h>
 #include <linux/preempt.h>
 #include <linux/prandom.h>
 #include <linux/printk.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/clock.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <xen/events.h>
+#include <xen/interface/sched.h>
 #include <xen/xenbus.h>
+#include <asm/xen/hypercall.h>
 
 #include "fault.h"
 
 #define VOS_FAULT_MAX	10000000u
+/* Of the kind ring-garbage; the domain is given up long before. */
+#define VOS_FAULT_GARBAGE	1000000u
+/* The program that the kind daemon ends. */
+#define VOS_FAULT_DAEMON	"storage-daemon"
 /* Rounds of one floor measurement, and how long it may take. */
 #define VOS_FLOOR_ROUNDS	100000u
 #define VOS_FLOOR_LIMIT		(2 * NSEC_PER_SEC)
@@ -68,6 +77,10 @@ struct vos_fault {
 	bool floor;			/* a no-op may hold up the poller */
 	bool stall;			/* pollers look no more */
 	bool nosync;
+
+	struct work_struct begin;	/* a kind that needs a thread */
+	const struct vos_fault_kind *kind;
+	u32 argument;			/* of the kind */
 
 	spinlock_t lie_lock;		/* the three below */
 	struct rnd_state lie_random;
@@ -196,6 +209,48 @@ static void vos_fault_once(struct vos_fault *f)
 	}
 }
 
+static int vos_fault_run(void *data)
+{
+	struct vos_fault *f = data;
+	u32 i;
+
+	for (i = 0; i < f->count && !kthread_should_stop(); i++) {
+		vos_fault_once(f);
+		if (i % VOS_FAULT_BURST == 0)
+			usleep_range(50, 200);
+	}
+	pr_info("%u misuses done\n", i);
+	xenbus_printf(XBT_NIL, f->service->device->nodename, "fault-done", "%u", i);
+	while (!kthread_should_stop()) {
+		set_current_state(TASK_IDLE);
+		if (!kthread_should_stop())
+			schedule();
+		__set_current_state(TASK_RUNNING);
+	}
+	return 0;
+}
+
+static void vos_fault_stop(struct vos_fault *f)
+{
+	if (f->thread)
+		kthread_stop(f->thread);
+	f->thread = NULL;
+}
+
+/* Has a thread write garbage; the lock is held. */
+static void vos_fault_write(struct vos_fault *f, u32 seed, u32 count, bool fatal)
+{
+	struct task_struct *thread;
+
+	vos_fault_stop(f);
+	prandom_seed_state(&f->random, seed);
+	f->count = count;
+	f->fatal = fatal;
+	pr_info("%u misuses, seed %u\n", count, seed);
+	thread = kthread_run(vos_fault_run, f, "vos_fault");
+	f->thread = IS_ERR(thread) ? NULL : thread;
+}
+
 /* ------------------------------------------------- the end of a kernel */
 
 static int vos_fault_panic(void *data)
@@ -213,6 +268,30 @@ static int vos_fault_oops(void *data)
 	WRITE_ONCE(*nowhere, 0);
 	return 0;
 }
+
+/* As if the toolstack had done it: nothing is said any more. */
+static int vos_fault_destroy(void *data)
+{
+	struct sched_shutdown end = { .reason = SHUTDOWN_crash };
+
+	HYPERVISOR_sched_op(SCHEDOP_shutdown, &end);
+	return 0;
+}
+
+#ifdef CONFIG_VIRTUOS_SERVICE_STORAGE
+/* The storage domain's daemon alone. */
+static int vos_fault_daemon(void *data)
+{
+	struct task_struct *task;
+
+	rcu_read_lock();
+	for_each_process(task)
+		if (task->mm && !strcmp(task->comm, VOS_FAULT_DAEMON))
+			send_sig(SIGKILL, task, 1);
+	rcu_read_unlock();
+	return 0;
+}
+#endif
 
 /* Interrupts are served, nothing else on this processor ever runs. */
 static int vos_fault_hang(void *data)
@@ -248,7 +327,11 @@ static int vos_fault_oom(void *data)
 	panic("fault injection: no memory");
 }
 
-/* Anywhere, until something breaks. What it would say then means nothing. */
+/*
+ * Anywhere, until something breaks; what it would say then means nothing. Only
+ * what is cached of files is spared: it would go to the disk, and a corrupt
+ * disk is what no restart of the domain can mend.
+ */
 static int vos_fault_corrupt(void *data)
 {
 	struct vos_fault *f = data;
@@ -261,7 +344,7 @@ static int vos_fault_corrupt(void *data)
 			unsigned long pfn = vos_fault_random(f, max_pfn);
 			u64 *words;
 
-			if (!pfn_valid(pfn))
+			if (!pfn_valid(pfn) || folio_mapping(pfn_folio(pfn)))
 				continue;
 			words = __va(PFN_PHYS(pfn));
 			WRITE_ONCE(words[vos_fault_random(f, PAGE_SIZE / sizeof(*words))],
@@ -271,17 +354,42 @@ static int vos_fault_corrupt(void *data)
 	}
 }
 
-static const struct vos_fault_kind {
-	const char *name;
-	int (*run)(void *fault);
-} vos_fault_kinds[] = {
-	{ "panic",		vos_fault_panic },
-	{ "oops",		vos_fault_oops },
-	{ "hang",		vos_fault_hang },
-	{ "irqs-off",		vos_fault_irqs_off },
-	{ "poller-stall",	vos_fault_poller_stall },
+/* Everything this domain may write of what it shares; argument: the seed. */
+static int vos_fault_garbage(void *data)
+{
+	struct vos_fault *f = data;
+
+	if (f->service->device->state != XenbusStateConnected)
+		return 0;
+	mutex_lock(&f->lock);
+	vos_fault_write(f, f->argument, VOS_FAULT_GARBAGE, true);
+	mutex_unlock(&f->lock);
+	return 0;
+}
+
+/* Argument: a grant of the primary. */
+static int vos_fault_wild(void *data)
+{
+	struct vos_fault *f = data;
+
+	vos_fault_dma(f->service, f->argument);
+	return 0;
+}
+
+static const struct vos_fault_kind vos_fault_kinds[] = {
+	{ "destroy",		vos_fault_destroy, .anywhere = true },
+	{ "panic",		vos_fault_panic, .anywhere = true },
+	{ "oops",		vos_fault_oops, .anywhere = true },
+	{ "hang",		vos_fault_hang, .anywhere = true },
+	{ "irqs-off",		vos_fault_irqs_off, .anywhere = true },
+	{ "poller-stall",	vos_fault_poller_stall, .anywhere = true },
 	{ "oom",		vos_fault_oom },
 	{ "corrupt-memory",	vos_fault_corrupt },
+	{ "ring-garbage",	vos_fault_garbage },
+	{ "wild-dma",		vos_fault_wild },
+#ifdef CONFIG_VIRTUOS_SERVICE_STORAGE
+	{ "daemon",		vos_fault_daemon, .anywhere = true },
+#endif
 };
 
 void __vos_fault_poller(struct vos_poller *p)
@@ -298,26 +406,67 @@ void __vos_fault_poller(struct vos_poller *p)
 
 /* --------------------------------------------------------------- orders */
 
-static void vos_fault_kill(struct vos_fault *f, const char *name)
+const struct vos_fault_kind *vos_fault_kind_named(const char *name)
 {
-	struct task_struct *thread;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(vos_fault_kinds); i++) {
-		if (strcmp(name, vos_fault_kinds[i].name))
-			continue;
-		pr_info("%s, as ordered\n", name);
-		prandom_seed_state(&f->random, local_clock());
-		thread = kthread_run(vos_fault_kinds[i].run, f, "vos_fault");
-		if (IS_ERR(thread))
-			pr_err("no thread: %ld\n", PTR_ERR(thread));
-	}
+	for (i = 0; i < ARRAY_SIZE(vos_fault_kinds); i++)
+		if (!strcmp(name, vos_fault_kinds[i].name))
+			return &vos_fault_kinds[i];
+	return NULL;
+}
+
+static int vos_fault_thread(void *data)
+{
+	struct vos_fault *f = data;
+
+	return f->kind->run(f);
+}
+
+static void vos_fault_begin_work(struct work_struct *work)
+{
+	struct vos_fault *f = container_of(work, struct vos_fault, begin);
+	struct task_struct *thread = kthread_run(vos_fault_thread, f, "vos_fault");
+
+	if (IS_ERR(thread))
+		pr_err("no thread: %ld\n", PTR_ERR(thread));
+}
+
+void vos_fault_begin(struct vos_fault *f, const struct vos_fault_kind *kind, u32 argument)
+{
+	prandom_seed_state(&f->random, local_clock());
+	f->kind = kind;
+	f->argument = argument;
+	if (kind->anywhere)
+		kind->run(f);
+	else
+		schedule_work(&f->begin);
+}
+
+/* An order to do it now: the name of a kind, and its argument. */
+static void vos_fault_now(struct vos_fault *f, const char *order)
+{
+	const struct vos_fault_kind *kind;
+	unsigned int argument = 0;
+	char name[24];
+
+	if (sscanf(order, "%23s %u", name, &argument) < 1)
+		return;
+	kind = vos_fault_kind_named(name);
+	if (!kind)
+		return;
+	pr_info("%s, as ordered\n", name);
+	f->kind = kind;
+	f->argument = argument;
+	prandom_seed_state(&f->random, local_clock());
+	/* In a thread, so that it is on its own. */
+	schedule_work(&f->begin);
 }
 
 /* Tells the toolstack what can be ordered. */
 static void vos_fault_offer(struct vos_service *s)
 {
-	char names[128] = "garbage";
+	char names[192] = "at garbage";
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(vos_fault_kinds); i++) {
@@ -327,50 +476,23 @@ static void vos_fault_offer(struct vos_service *s)
 	xenbus_printf(XBT_NIL, s->device->nodename, "faults", "%s", names);
 }
 
-static int vos_fault_run(void *data)
-{
-	struct vos_fault *f = data;
-	u32 i;
-
-	for (i = 0; i < f->count && !kthread_should_stop(); i++) {
-		vos_fault_once(f);
-		if (i % VOS_FAULT_BURST == 0)
-			usleep_range(50, 200);
-	}
-	pr_info("%u misuses done\n", i);
-	xenbus_printf(XBT_NIL, f->service->device->nodename, "fault-done", "%u", i);
-	while (!kthread_should_stop()) {
-		set_current_state(TASK_IDLE);
-		if (!kthread_should_stop())
-			schedule();
-		__set_current_state(TASK_RUNNING);
-	}
-	return 0;
-}
-
-static void vos_fault_stop(struct vos_fault *f)
-{
-	if (f->thread)
-		kthread_stop(f->thread);
-	f->thread = NULL;
-}
-
 static void vos_fault_changed(struct xenbus_watch *watch, const char *path, const char *token)
 {
 	struct vos_fault *f = container_of(watch, struct vos_fault, watch);
 	unsigned int seed, count, fatal;
-	struct task_struct *thread;
-	char word[16];
+	char *order;
 
-	if (xenbus_scanf(XBT_NIL, f->service->device->nodename, "fault", "%15s", word) == 1) {
-		if (!strcmp(word, "floor"))
-			WRITE_ONCE(f->floor, true);
-		if (!strcmp(word, "nosync"))
-			WRITE_ONCE(f->nosync, true);
-		vos_fault_kill(f, word);
-	}
-	if (xenbus_scanf(XBT_NIL, f->service->device->nodename, "fault", "lies %u %u %u", &seed,
-			 &count, &fatal) == 3 && count <= VOS_FAULT_MAX) {
+	order = xenbus_read(XBT_NIL, f->service->device->nodename, "fault", NULL);
+	if (IS_ERR(order))
+		return;
+	if (!strcmp(order, "floor"))
+		WRITE_ONCE(f->floor, true);
+	if (!strcmp(order, "nosync"))
+		WRITE_ONCE(f->nosync, true);
+	vos_fault_now(f, order);
+	vos_fault_order_point(order);
+	if (sscanf(order, "lies %u %u %u", &seed, &count, &fatal) == 3 &&
+	    count <= VOS_FAULT_MAX) {
 		spin_lock(&f->lie_lock);
 		prandom_seed_state(&f->lie_random, seed);
 		f->lies = count;
@@ -378,20 +500,13 @@ static void vos_fault_changed(struct xenbus_watch *watch, const char *path, cons
 		spin_unlock(&f->lie_lock);
 		pr_info("%u lies, seed %u\n", count, seed);
 	}
-	if (xenbus_scanf(XBT_NIL, f->service->device->nodename, "fault", "garbage %u %u %u",
-			 &seed, &count, &fatal) != 3 || count > VOS_FAULT_MAX)
-		return;
-	if (f->service->device->state != XenbusStateConnected)
-		return;
-	mutex_lock(&f->lock);
-	vos_fault_stop(f);
-	prandom_seed_state(&f->random, seed);
-	f->count = count;
-	f->fatal = fatal;
-	pr_info("%u misuses, seed %u\n", count, seed);
-	thread = kthread_run(vos_fault_run, f, "vos_fault");
-	f->thread = IS_ERR(thread) ? NULL : thread;
-	mutex_unlock(&f->lock);
+	if (sscanf(order, "garbage %u %u %u", &seed, &count, &fatal) == 3 &&
+	    count <= VOS_FAULT_MAX && f->service->device->state == XenbusStateConnected) {
+		mutex_lock(&f->lock);
+		vos_fault_write(f, seed, count, fatal);
+		mutex_unlock(&f->lock);
+	}
+	kfree(order);
 }
 
 void vos_fault_floor(struct vos_operation *op)
@@ -487,6 +602,7 @@ struct vos_fault *vos_fault_start(struct vos_service *s)
 		return NULL;
 	f->service = s;
 	mutex_init(&f->lock);
+	INIT_WORK(&f->begin, vos_fault_begin_work);
 	spin_lock_init(&f->lie_lock);
 	if (xenbus_watch_pathfmt(s->device, &f->watch, NULL, vos_fault_changed, "%s/fault",
 				 s->device->nodename)) {
@@ -503,6 +619,8 @@ void vos_fault_end(struct vos_fault *f)
 		return;
 	unregister_xenbus_watch(&f->watch);
 	kfree(f->watch.node);
+	vos_fault_disarm();
+	cancel_work_sync(&f->begin);
 	mutex_lock(&f->lock);
 	vos_fault_stop(f);
 	mutex_unlock(&f->lock);

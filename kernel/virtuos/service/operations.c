@@ -50,6 +50,7 @@ const struct vos_operation_type vos_operation_types[VOS_OP_MAX] = {
 	[VOS_OP_FILE_SEEK]	= { vos_op_file_seek, VOS_RUN_WORKER, VOS_ON_FILE },
 	[VOS_OP_FILE_COPY]	= { vos_op_file_copy, VOS_RUN_WORKER, VOS_ON_FILE },
 	[VOS_OP_FILE_DRAIN]	= { vos_op_file_drain, VOS_RUN_WORKER, VOS_ON_FILE },
+	[VOS_OP_FILE_STATUS]	= { vos_op_file_status, VOS_RUN_INLINE, VOS_ON_FILE },
 	[VOS_OP_FUSE]		= { vos_op_fuse, VOS_RUN_INLINE, VOS_DOMAIN_STORAGE },
 #endif
 };
@@ -156,7 +157,9 @@ void vos_operation_complete(struct vos_operation *op)
 
 	if (vos_fault_lies(op))
 		return;
+	vos_fault_point(op->service, VOS_FAULT_BEFORE_COMPLETION, op->request.op);
 	vos_lane_complete(&lane->completion[op->entry], &op->completion, op->request.turn);
+	vos_fault_point(op->service, VOS_FAULT_AFTER_COMPLETION, op->request.op);
 	/* Workers complete entries of a lane beside its poller. */
 	spin_lock_irqsave(&lane->complete_lock, flags);
 	wake = vos_lane_wants_wake(lane->control, &lane->arm_seen);
@@ -169,6 +172,7 @@ void vos_operation_execute(struct vos_operation *op)
 {
 	const struct vos_operation_type *type = &vos_operation_types[op->request.op];
 
+	vos_fault_point(op->service, VOS_FAULT_BEFORE_EXECUTE, op->request.op);
 	if (op->object) {
 		const struct cred *saved = override_creds(op->object->cred);
 
@@ -179,6 +183,7 @@ void vos_operation_execute(struct vos_operation *op)
 	}
 	if (op->deferred)
 		return;
+	vos_fault_point(op->service, VOS_FAULT_AFTER_EXECUTE, op->request.op);
 	if (op->object)
 		vos_service_object_put(op->object);
 	vos_operation_complete(op);

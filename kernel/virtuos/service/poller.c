@@ -111,6 +111,7 @@ static void vos_poller_flush_locked(struct vos_poller *p)
 	if (p->produced == first)
 		return;
 	vos_served(p->service, VOS_SERVED_EVENTS, p->produced - first);
+	vos_fault_point(p->service, VOS_FAULT_BEFORE_EVENT, VOS_OP_NOP);
 	vos_store_release(&p->status->produced, p->produced);
 	/* Pairs with the barrier after arming in vos_event_interrupt(). */
 	vos_full_barrier();
@@ -118,6 +119,7 @@ static void vos_poller_flush_locked(struct vos_poller *p)
 		vos_served(p->service, VOS_SERVED_NOTIFIES, 1);
 		notify_remote_via_irq(p->irq);
 	}
+	vos_fault_point(p->service, VOS_FAULT_AFTER_EVENT, VOS_OP_NOP);
 }
 
 void vos_poller_event_object(struct vos_service_object *object)
@@ -214,9 +216,13 @@ static u32 vos_poller_serve(struct vos_poller *p, struct vos_service_lane *lane)
 	s64 moved = 0;
 	u32 n = 0;
 
-	while (n < VOS_POLL_BUDGET && moved < VOS_POLL_BYTES &&
-	       vos_lane_fetch(&lane->request[lane->position.entry], &lane->position,
-			      &op.request)) {
+	while (n < VOS_POLL_BUDGET && moved < VOS_POLL_BYTES) {
+		const struct vos_request *slot = &lane->request[lane->position.entry];
+
+		vos_fault_before_fetch(p->service, slot, &lane->position);
+		if (!vos_lane_fetch(slot, &lane->position, &op.request))
+			break;
+		vos_fault_point(p->service, VOS_FAULT_AFTER_FETCH, op.request.op);
 		memset(&op.completion, 0, sizeof(op.completion));
 		op.service = p->service;
 		op.lane = lane;

@@ -9,7 +9,7 @@
  *   worker.c       operations that may sleep; the helper mm for user pointers
  *   mapping.c      pages granted by the primary
  *   operations.c   the table of operations; admission; arena bounds
- *   fault.c        misbehaving on request, only for tests
+ *   fault*.c       misbehaving on request, only for tests
  *   object.c       objects: handle -> struct file, readiness words
  *   credential.c   identities sent by the primary
  *   net/           the network slice: sockets as objects, the operations on them
@@ -497,6 +497,7 @@ void vos_op_file_allocate(struct vos_operation *op);
 void vos_op_file_seek(struct vos_operation *op);
 void vos_op_file_copy(struct vos_operation *op);
 void vos_op_file_drain(struct vos_operation *op);
+void vos_op_file_status(struct vos_operation *op);
 void vos_op_fuse(struct vos_operation *op);
 /* Once, at boot: the device of the relay. */
 int vos_relay_init(void);

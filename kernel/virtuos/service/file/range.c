@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Operations on ranges of a file that move no data through the arena:
- * allocate, look for data and holes, copy within the domain. Of kernel lanes
- * only, in workers.
+ * Operations on files that move no data through the arena: allocate, look for
+ * data and holes, copy within the domain, in workers; status, in the poller.
+ * Of kernel lanes only.
  */
 #include <linux/cred.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <linux/fuse.h>
 
 #include "file.h"
 
@@ -91,4 +92,40 @@ void vos_op_file_copy(struct vos_operation *op)
 out:
 	vos_service_object_put(to);
 	op->completion.res = res;
+}
+
+/* Of a local file system this takes no lock that is held for long. */
+void vos_op_file_status(struct vos_operation *op)
+{
+	struct fuse_attr attr;
+	struct kstat stat;
+	int err;
+
+	if (op->request.len < sizeof(attr)) {
+		op->completion.res = -EPROTO;
+		return;
+	}
+	err = vfs_getattr(&op->object->file->f_path, &stat, STATX_BASIC_STATS,
+			  AT_STATX_SYNC_AS_STAT);
+	if (!err) {
+		attr = (struct fuse_attr) {
+			.ino = stat.ino,
+			.size = stat.size,
+			.blocks = stat.blocks,
+			.atime = stat.atime.tv_sec,
+			.mtime = stat.mtime.tv_sec,
+			.ctime = stat.ctime.tv_sec,
+			.atimensec = stat.atime.tv_nsec,
+			.mtimensec = stat.mtime.tv_nsec,
+			.ctimensec = stat.ctime.tv_nsec,
+			.mode = stat.mode,
+			.nlink = stat.nlink,
+			.uid = from_kuid_munged(&init_user_ns, stat.uid),
+			.gid = from_kgid_munged(&init_user_ns, stat.gid),
+			.rdev = new_encode_dev(stat.rdev),
+			.blksize = stat.blksize,
+		};
+		err = vos_operation_write(op, op->request.arg.file.data, &attr, sizeof(attr));
+	}
+	op->completion.res = err ? err : sizeof(attr);
 }

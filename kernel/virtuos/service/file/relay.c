@@ -30,6 +30,7 @@
 
 #include <linux/bitmap.h>
 #include <linux/cred.h>
+#include <linux/fdtable.h>
 #include <linux/fs.h>
 #include <linux/fuse.h>
 #include <linux/jiffies.h>
@@ -719,7 +720,7 @@ static ssize_t vos_relay_read_message(struct iov_iter *to)
 	return res;
 }
 
-static ssize_t vos_relay_read(struct kiocb *kiocb, struct iov_iter *to)
+static ssize_t vos_relay_get(struct file *device, struct iov_iter *to)
 {
 	if (iov_iter_count(to) < FUSE_MIN_READ_BUFFER)
 		return -EINVAL;
@@ -739,12 +740,17 @@ static ssize_t vos_relay_read(struct kiocb *kiocb, struct iov_iter *to)
 			continue;
 		}
 		spin_unlock(&relay.lock);
-		if (kiocb->ki_filp->f_flags & O_NONBLOCK)
+		if (device->f_flags & O_NONBLOCK)
 			return -EAGAIN;
 		/* A look without the lock; the one that counts is above. */
 		if (wait_event_interruptible_exclusive(relay.readers, vos_relay_readable()))
 			return -ERESTARTSYS;
 	}
+}
+
+static ssize_t vos_relay_read(struct kiocb *kiocb, struct iov_iter *to)
+{
+	return vos_relay_get(kiocb->ki_filp, to);
 }
 
 /* The message that this daemon has under a number, or NULL. */
@@ -841,7 +847,7 @@ static s64 vos_relay_accept(struct vos_relay_message *m, s32 error, struct iov_i
 	return res;
 }
 
-static ssize_t vos_relay_write(struct kiocb *kiocb, struct iov_iter *from)
+static ssize_t vos_relay_put(struct iov_iter *from)
 {
 	size_t total = iov_iter_count(from);
 	struct vos_relay_message *m;
@@ -886,6 +892,11 @@ static ssize_t vos_relay_write(struct kiocb *kiocb, struct iov_iter *from)
 	return sound ? total : -EINVAL;
 }
 
+static ssize_t vos_relay_write(struct kiocb *kiocb, struct iov_iter *from)
+{
+	return vos_relay_put(from);
+}
+
 static int vos_relay_attach(const struct vos_fuse_attach *attach)
 {
 	struct vos_relay_message *m;
@@ -919,15 +930,71 @@ out:
 	return err;
 }
 
+/* The answer of a message that opens a file: an error, if that cannot be attached. */
+static void vos_relay_put_file(struct iov_iter *answer, int fd)
+{
+	struct iov_iter copy = *answer;
+	struct fuse_out_header out;
+	struct kvec kvec = { &out, sizeof(out) };
+	struct vos_fuse_attach attach = { .fd = fd };
+	int err = -EINVAL;
+
+	if (copy_from_iter(&out, sizeof(out), &copy) == sizeof(out)) {
+		attach.unique = out.unique;
+		err = vos_relay_attach(&attach);
+	} else {
+		out.unique = 0;
+	}
+	close_fd(fd);
+	if (!err) {
+		vos_relay_put(answer);
+		return;
+	}
+	out.len = sizeof(out);
+	out.error = err;
+	iov_iter_kvec(&copy, ITER_SOURCE, &kvec, 1, sizeof(out));
+	vos_relay_put(&copy);
+}
+
+static long vos_relay_next(struct file *device, const struct vos_fuse_next *next)
+{
+	struct iov_iter answer, message;
+	long res;
+	int err;
+
+	if (next->unused)
+		return -EINVAL;
+	err = import_ubuf(ITER_SOURCE, u64_to_user_ptr(next->answer), next->answer_bytes, &answer);
+	if (!err)
+		err = import_ubuf(ITER_DEST, u64_to_user_ptr(next->message), next->room, &message);
+	if (err)
+		return err;
+	if (next->answer_bytes && next->fd >= 0)
+		vos_relay_put_file(&answer, next->fd);
+	else if (next->answer_bytes)
+		vos_relay_put(&answer);
+	res = vos_relay_get(device, &message);
+	/* Not to be made again: the descriptor may be another file by then. */
+	return res == -ERESTARTSYS ? -EINTR : res;
+}
+
 static long vos_relay_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct vos_fuse_attach attach;
+	struct vos_fuse_next next;
 
-	if (cmd != VOS_FUSE_ATTACH)
+	switch (cmd) {
+	case VOS_FUSE_ATTACH:
+		if (copy_from_user(&attach, (void __user *)arg, sizeof(attach)))
+			return -EFAULT;
+		return vos_relay_attach(&attach);
+	case VOS_FUSE_NEXT:
+		if (copy_from_user(&next, (void __user *)arg, sizeof(next)))
+			return -EFAULT;
+		return vos_relay_next(file, &next);
+	default:
 		return -ENOTTY;
-	if (copy_from_user(&attach, (void __user *)arg, sizeof(attach)))
-		return -EFAULT;
-	return vos_relay_attach(&attach);
+	}
 }
 
 static __poll_t vos_relay_poll(struct file *file, poll_table *wait)

@@ -305,6 +305,13 @@ void vos_op_recv(struct vos_operation *op)
 
 	if (!vos_message_parse(op, &m, VOS_RECV_INLINE))
 		return;
+	/* The primary has something that comes first. */
+	if (unlikely(vos_operation_from_user(op) &&
+		     (vos_load(&vos_service_interest(op->service, op->object->index)->flags) &
+		      VOS_INTEREST_WITHHELD))) {
+		vos_operation_trap(op);
+		return;
+	}
 	if (vos_message_deferred(op, &m))
 		return;
 	res = vos_message_recv(op, &m);
