@@ -490,6 +490,23 @@ out:
 	return err == -ENETDOWN ? -EIO : err;
 }
 
+/* The call for a message of this kernel itself: a header, what follows it, room for the reply. */
+static struct vos_call *vosfs_message_own(struct vos_connection *c,
+					  const struct fuse_in_header *in, const void *arguments,
+					  u32 room)
+{
+	const u32 reply = ALIGN(in->len, 8);
+	struct vos_call *call = vos_call_new(c, VOS_OP_FUSE, reply + room);
+
+	if (IS_ERR(call))
+		return call;
+	call->request.arg.file.word[0] = in->len;
+	call->request.arg.file.word[1] = reply;
+	memcpy(call->data, in, sizeof(*in));
+	memcpy(call->data + sizeof(*in), arguments, in->len - sizeof(*in));
+	return call;
+}
+
 int vosfs_message_name(struct vosfs *fs, struct vos_connection *c, u32 opcode, u64 nodeid,
 		       const char *name)
 {
@@ -505,13 +522,9 @@ int vosfs_message_name(struct vosfs *fs, struct vos_connection *c, u32 opcode, u
 	s64 bytes;
 	int err;
 
-	call = vos_call_new(c, VOS_OP_FUSE, reply + sizeof(out));
+	call = vosfs_message_own(c, &in, name, sizeof(out));
 	if (IS_ERR(call))
 		return PTR_ERR(call);
-	call->request.arg.file.word[0] = in.len;
-	call->request.arg.file.word[1] = reply;
-	memcpy(call->data, &in, sizeof(in));
-	memcpy(call->data + sizeof(in), name, strlen(name) + 1);
 	err = vos_call_wait(call, 0);
 	if (err)
 		goto out;
@@ -545,13 +558,9 @@ int vosfs_message_start(struct vosfs *fs, struct vos_connection *c)
 	struct vos_call *call;
 	int err;
 
-	call = vos_call_new(c, VOS_OP_FUSE, reply + sizeof(out));
+	call = vosfs_message_own(c, &in, &fs->init, sizeof(out));
 	if (IS_ERR(call))
 		return PTR_ERR(call);
-	call->request.arg.file.word[0] = in.len;
-	call->request.arg.file.word[1] = reply;
-	memcpy(call->data, &in, sizeof(in));
-	memcpy(call->data + sizeof(in), &fs->init, sizeof(fs->init));
 	call->timeout = VOSFS_INIT_WAIT;
 	err = vos_call_wait(call, VOS_WAIT_FORGIVING);
 	if (!err) {
