@@ -76,6 +76,10 @@ int main() {
       CHECK_FAILS(pread(lost, &byte, 1, 0), EIO);
       CHECK_FAILS(write(lost, "x", 1), EIO);
       CHECK_FAILS(fsync(lost), EIO);
+      CHECK_FAILS(fchmod(lost, 0600), EIO);
+      CHECK_FAILS(futimens(lost, nullptr), EIO);
+      struct stat status;
+      CHECK_FAILS(fstat(lost, &status), EIO);
     }
   }
   CHECK_OK(fsync(create));

@@ -189,8 +189,10 @@ inline int CopyTreeAcross(int entries, int deaths) {
   for (int death = 1; death <= deaths; death++) {
     // Anywhere in its part of the work.
     const int from = static_cast<int>((death - 0.5) * entries / deaths);
-    for (const int64_t end = Milliseconds() + 2 * kRecovered; progress->done < from; Sleep(5))
+    for (const int64_t end = Milliseconds() + 2 * kRecovered; progress->done < from; Sleep(5)) {
+      if (HasEnded(copier)) Join(copier);  // tells why
       if (Milliseconds() > end) FAIL("the copier does not go on after %d", progress->done.load());
+    }
     const DomainState before = DomainNamed("storage");
     const int64_t start = Milliseconds();
     const int done = progress->done;

@@ -339,6 +339,13 @@ inline void Join(pid_t pid, int expected = 0) {
   CHECK_EQ(WEXITSTATUS(status), expected);
 }
 
+// The child has ended, and is still to be joined.
+inline bool HasEnded(pid_t pid) {
+  siginfo_t info = {};
+  CHECK_OK(waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT));
+  return info.si_pid == pid;
+}
+
 // Waits until a thread of any process sleeps in the kernel, and still does a little later.
 inline void WaitUntilAsleep(pid_t tid) {
   const std::string path = "/proc/" + std::to_string(tid) + "/stat";

@@ -287,6 +287,8 @@ void vosfs_file_synced(struct vosfs_file *file, u64 before);
 void vosfs_all_synced(struct vosfs *fs, u64 before);
 /* The same of a directory. -EIO, once, if names in it have been lost. */
 int vosfs_directory_synced(struct vosfs *fs, u64 nodeid, u64 before);
+/* Is it open, and not on the disk any more? */
+bool vosfs_file_lost(struct vosfs *fs, u64 nodeid);
 /* -EIO, once, if data of its inode has been lost since it was opened or last asked. */
 int vosfs_file_report(struct vosfs_file *file);
 /*

@@ -480,6 +480,9 @@ int vosfs_message(struct vosfs *fs, struct fuse_req *req)
 		err = vosfs_opened(req, file);
 	if (file && err)
 		vosfs_file_discard(file, !refused);
+	/* What has no open file in its request, such as fchmod(), says the same as what has one. */
+	if (err == -ESTALE && vosfs_file_lost(fs, req->in.h.nodeid))
+		err = -EIO;
 	if (!err)
 		err = vosfs_done(fs, c, req, writes);
 out:

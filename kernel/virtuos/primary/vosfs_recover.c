@@ -510,6 +510,22 @@ free:
 	return err;
 }
 
+bool vosfs_file_lost(struct vosfs *fs, u64 nodeid)
+{
+	struct vosfs_node *node;
+	struct vosfs_file *file;
+	bool lost = false;
+
+	spin_lock(&fs->lock);
+	node = vosfs_node_find(fs, nodeid);
+	if (node) {
+		list_for_each_entry(file, &node->files, node_entry)
+			lost |= file->lost;
+	}
+	spin_unlock(&fs->lock);
+	return lost;
+}
+
 /* The next open file that is not in this connection, with a reference. */
 static struct vosfs_file *vosfs_next_stranded(struct vosfs *fs, struct vos_connection *c)
 {
