@@ -40,9 +40,10 @@ $$(linux_$(1))/.configured: $$(linux_source).ready kernel/configure tools/check-
 	  $$(linux_$(1)) $$(call linux_fragments,$(1))
 	@touch $$@
 
-# Time stamps and names that would differ from build to build are fixed.
+# Time stamps and names that would differ from build to build are fixed. CCACHE_DEPEND: what a compilation reads is
+# known from the compiler, and not preprocessed beforehand, which takes a third of a build with an empty cache.
 $$(linux_$(1))/.built: $$(linux_$(1))/.configured $$(virtuos_driver)
-	$$(call step,linux-$(1)) $$(IN_BUILD_ROOT) make -C $$(linux_source) O=/virtuos/$$(linux_$(1)) \
+	$$(call step,linux-$(1)) $$(IN_BUILD_ROOT) env CCACHE_DEPEND=1 make -C $$(linux_source) O=/virtuos/$$(linux_$(1)) \
 	  ARCH=x86_64 -j$$(JOBS) $$(if $$(filter 1,$$(V)),V=1) KBUILD_BUILD_TIMESTAMP=2026-01-01 \
 	  KBUILD_BUILD_VERSION=1 KBUILD_BUILD_USER=virtuos KBUILD_BUILD_HOST=virtuos bzImage
 	@touch $$@

@@ -6,8 +6,8 @@ include xen-patches/version.mk
 xen_source := build/src/xen
 xen_output := build/xen$(VARIANT)
 xen_fragments := configs/xen.config $(if $(VARIANT),configs/xen-debug.config)
-# What would differ from build to build is fixed.
-xen_make := make -C $(xen_source)/xen O=/virtuos/$(xen_output) XEN_TARGET_ARCH=x86_64 \
+# What would differ from build to build is fixed. CCACHE_DEPEND as for Linux.
+xen_make := env CCACHE_DEPEND=1 make -C $(xen_source)/xen O=/virtuos/$(xen_output) XEN_TARGET_ARCH=x86_64 \
   XEN_WHOAMI=virtuos XEN_DOMAIN=virtuos XEN_BUILD_HOST=virtuos \
   XEN_BUILD_DATE=2026-01-01 XEN_BUILD_TIME=00:00:00
 

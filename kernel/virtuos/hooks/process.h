@@ -63,7 +63,7 @@ static inline void vos_fdmap_exit(struct files_struct *files)
 		__vos_fdmap_exit(files);
 }
 
-/* ------------------------------------------ sessions: primary/session.c */
+/* ------------------------------------------ sessions: primary/session*.c */
 
 void __vos_mm_exit(struct mm_struct *mm);
 void __vos_mm_count_other(struct task_struct *task, struct mm_struct *mm);

@@ -9,7 +9,7 @@
  *   object.c       object table: handles, readiness words
  *   event.c        event queues: READY and WAKE events from the pollers
  *   liveness.c     has the domain died, or does it hang?
- *   session.c      user sessions: prctl, mapping, lanes, limits
+ *   session*.c     user sessions: prctl, mapping, lanes, limits
  *   fdmap.c        fd -> handle, kept by hooks in fs/file.c
  *   proxy_*.c      sockets whose stack is in the network domain
  *   vosfs_*.c      the file system whose files are in the storage domain
@@ -366,7 +366,7 @@ u32 vos_liveness_silence(struct vos_connection *c);
 
 irqreturn_t vos_event_interrupt(int irq, void *link);
 void vos_event_work(struct work_struct *work);
-/* A WAKE event for a user session; session.c. */
+/* A WAKE event for a user session; session_call.c. */
 void vos_session_wake(struct vos_connection *c, u32 session, u32 lane);
 /* All sessions of a failed connection die: their processes trap from now on. */
 void vos_session_fail_all(struct vos_connection *c);
