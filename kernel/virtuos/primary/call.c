@@ -544,6 +544,15 @@ static void vos_call_discard(struct vos_call *finished)
 	}
 }
 
+int vos_call_error(struct vos_connection *c, s64 res)
+{
+	/* From 512 on they are the kernel's own. */
+	if (likely(res < 0 && res > -ERESTARTSYS))
+		return res;
+	vos_count(c, VOS_COUNT_REJECTED);
+	return -EIO;
+}
+
 /**
  * vos_call_simple() - a call without data
  * @c: the connection

@@ -213,6 +213,7 @@ static void vos_connection_connect_work(struct work_struct *work);
 static struct vos_connection *vos_connection_alloc(struct xenbus_device *device, u32 kind)
 {
 	struct vos_connection *c = kvzalloc(sizeof(*c), GFP_KERNEL);
+	u32 i;
 
 	if (!c)
 		return NULL;
@@ -230,6 +231,9 @@ static struct vos_connection *vos_connection_alloc(struct xenbus_device *device,
 	spin_lock_init(&c->object_lock);
 	mutex_init(&c->session_lock);
 	mutex_init(&c->say_lock);
+	/* All of them: one that fails half made has its calls aborted, too. */
+	for (i = 0; i < VOS_MAX_KERNEL_LANES; i++)
+		spin_lock_init(&c->lane[i].lock);
 	init_waitqueue_head(&c->lane_space[0]);
 	init_waitqueue_head(&c->lane_space[1]);
 	init_waitqueue_head(&c->arena_space);
@@ -313,7 +317,6 @@ static void vos_connection_lanes(struct vos_connection *c)
 	for (i = 0; i < c->lanes; i++) {
 		struct vos_kernel_lane *lane = &c->lane[i];
 
-		spin_lock_init(&lane->lock);
 		vos_lane_position_reset(&lane->position);
 		lane->index = i;
 		lane->c = c->region[VOS_REGION_LANES_C].address + i * PAGE_SIZE;

@@ -290,7 +290,10 @@ int vos_object_error(struct vos_object *object)
 	if (vos_connection_usable(c))
 		error = vos_load(&vos_object_state(c, object)->error);
 	rcu_read_unlock();
-	return error > 0 && error <= MAX_ERRNO ? error : 0;
+	/* From 512 on they mean something to this kernel only. */
+	if (error >= ERESTARTSYS)
+		return EIO;
+	return max(error, 0);
 }
 
 /* READY from a poller: the handle tells a late event from a current one. */

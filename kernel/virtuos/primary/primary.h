@@ -270,6 +270,12 @@ int vos_call_wait(struct vos_call *call, unsigned int how);
 /* Ends and frees it, at once or, if it is outstanding, when its completion comes. */
 void vos_call_free(struct vos_call *call);
 
+/*
+ * An error from the other side as a program may see it: -EIO if it is none, or
+ * one that means something to this kernel only.
+ */
+int vos_call_error(struct vos_connection *c, s64 res);
+
 /* A call without data: returns completion.res (clamped to int), or -errno. */
 int vos_call_simple(struct vos_connection *c, u8 op, u64 handle, u64 word0, u64 word1);
 

@@ -318,8 +318,7 @@ static int vos_session_call(struct vos_call *call, struct vos_session *session)
 	call->request.handle = session->index;
 	err = vos_call_run(call);
 	if (!err && call->completion.res)
-		err = IS_ERR_VALUE((unsigned long)call->completion.res) ?
-			(int)call->completion.res : -EPROTO;
+		err = vos_call_error(session->connection, call->completion.res);
 	vos_call_end(call);
 	return err;
 }

@@ -135,10 +135,12 @@ static int vos_session_ring(struct vos_session *session, u32 lane)
 static long vos_session_kick(struct vos_session *session, u64 argument)
 {
 	u64 lane = argument & ~VOS_ARGUMENT_DOMAIN;
+	int err;
 
 	if (!vos_session_lane_extent(session, lane))
 		return -EINVAL;
-	return min(vos_session_ring(session, lane), 0);
+	err = vos_session_ring(session, lane);
+	return err < 0 ? vos_call_error(session->connection, err) : 0;
 }
 
 /* What a sleeper waits for. */

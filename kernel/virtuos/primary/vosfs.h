@@ -190,8 +190,6 @@ void vosfs_send_req(struct fuse_iqueue *fiq, struct fuse_req *req);
 
 /* The capabilities of current that a storage domain asks about. */
 u32 vosfs_current_caps(void);
-/* An error from the other side as the caller may see it: no errno of the kernel alone. */
-int vosfs_error(struct vos_connection *c, s64 res);
 /* What a killable request waits like. */
 unsigned int vosfs_how(const struct fuse_req *req);
 /* Copies the arguments of a request, pages and all, one after the other; returns the bytes. */

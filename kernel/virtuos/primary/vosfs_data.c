@@ -48,7 +48,7 @@ static s64 vosfs_result(struct vos_call *call, const struct fuse_req *req, u64 m
 	if (err)
 		return err;
 	if (res < 0)
-		return vosfs_error(call->connection, res);
+		return vos_call_error(call->connection, res);
 	if (res <= max)
 		return res;
 	vos_count(call->connection, VOS_COUNT_REJECTED);

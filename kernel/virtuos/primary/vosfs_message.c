@@ -235,7 +235,7 @@ static int vosfs_reply(struct vosfs *fs, struct vos_connection *c, struct fuse_r
 
 	if (bytes < 0) {
 		*refused = true;
-		err = vosfs_error(c, bytes);
+		err = vos_call_error(c, bytes);
 		return err == -ENOSYS && !vosfs_may_be_unknown(req->in.h.opcode) ? -EIO : err;
 	}
 	if (bytes < sizeof(header) || bytes > room)
@@ -533,7 +533,7 @@ int vosfs_message_name(struct vosfs *fs, struct vos_connection *c, u32 opcode, u
 		goto out;
 	bytes = call->completion.res;
 	if (bytes < 0) {
-		err = vosfs_error(c, bytes);
+		err = vos_call_error(c, bytes);
 		goto out;
 	}
 	memcpy(&out, call->data + reply, sizeof(out));

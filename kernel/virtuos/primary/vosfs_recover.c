@@ -427,7 +427,7 @@ static int vosfs_reopen_call(struct vosfs_file *file, struct vos_object *object,
 		goto out;
 	bytes = call->completion.res;
 	if (bytes < 0) {
-		err = vosfs_error(object->connection, bytes);
+		err = vos_call_error(object->connection, bytes);
 		goto out;
 	}
 	err = -EIO;

@@ -34,15 +34,6 @@ u32 vosfs_current_caps(void)
 	return caps;
 }
 
-int vosfs_error(struct vos_connection *c, s64 res)
-{
-	/* From 512 on they mean something to this kernel only. */
-	if (likely(res < 0 && res > -ERESTARTSYS))
-		return res;
-	vos_count(c, VOS_COUNT_REJECTED);
-	return -EIO;
-}
-
 unsigned int vosfs_how(const struct fuse_req *req)
 {
 	if (test_bit(FR_FORCE, &req->flags) || test_bit(FR_BACKGROUND, &req->flags))
