@@ -82,8 +82,8 @@
 
 /*
  * A handle names an object: an open file description living in a service
- * domain. Allocated by the primary kernel only and never reused: the index is
- * reused, the generation is not. 0 is no object.
+ * domain. Allocated by the primary kernel only and never reused: an index is,
+ * each time with its next generation. 0 is no object.
  *   bits 63..60 domain, 59..32 generation (from 1), 31..0 index
  */
 #define VOS_HANDLE_NONE		0ull

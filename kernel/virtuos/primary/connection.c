@@ -59,6 +59,7 @@ static void vos_connection_free_work(struct work_struct *work)
 	vos_memory_free(&c->directory);
 	vos_memory_free(&c->root);
 	bitmap_free(c->arena_map);
+	kvfree(c->object_generation);
 	kvfree(c->object);
 	kvfree(c);
 }
@@ -218,9 +219,12 @@ static struct vos_connection *vos_connection_alloc(struct xenbus_device *device,
 	if (!c)
 		return NULL;
 	c->object = kvcalloc(VOS_MAX_OBJECTS, sizeof(*c->object), GFP_KERNEL);
+	c->object_generation = kvcalloc(VOS_MAX_OBJECTS, sizeof(*c->object_generation),
+					GFP_KERNEL);
 	c->arena_map = bitmap_zalloc(VOS_KERNEL_ARENA_PAGES, GFP_KERNEL);
-	if (!c->object || !c->arena_map) {
+	if (!c->object || !c->object_generation || !c->arena_map) {
 		bitmap_free(c->arena_map);
+		kvfree(c->object_generation);
 		kvfree(c->object);
 		kvfree(c);
 		return NULL;

@@ -10,6 +10,7 @@
  */
 #include <linux/rcupdate.h>
 
+#include "../common/handle.h"
 #include "primary.h"
 
 /* What a service may say about an object; everything else is dropped. */
@@ -92,6 +93,7 @@ int vos_object_add(struct vos_object *object, struct vos_connection *c, u32 kind
 	struct vos_object_state *state = c->region[VOS_REGION_STATE].address;
 	struct vos_object_interest *interest;
 	int err = -ENFILE;
+	u64 handle;
 	u32 i;
 
 	object->connection = c;
@@ -110,11 +112,11 @@ int vos_object_add(struct vos_object *object, struct vos_connection *c, u32 kind
 
 		if (rcu_access_pointer(c->object[index]))
 			continue;
-		/* 2^28 objects of one connection; then it must be renewed. */
-		if (c->object_generation == VOS_GENERATION_MAX)
-			break;
+		handle = vos_handle_next(c->kind, index, &c->object_generation[index]);
+		if (handle == VOS_HANDLE_NONE)
+			continue;
 		object->index = index;
-		object->handle = vos_handle_make(c->kind, ++c->object_generation, index);
+		object->handle = handle;
 		c->object_next = (index + 1) % VOS_MAX_OBJECTS;
 		c->object_count++;
 		vos_connection_hold(c);

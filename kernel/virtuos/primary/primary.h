@@ -170,7 +170,7 @@ struct vos_connection {
 	struct vos_object __rcu **object;	/* VOS_MAX_OBJECTS, by index; RCU */
 	u32 object_next;		/* where the search for a free index goes on */
 	u32 object_count;
-	u32 object_generation;		/* last generation handed out */
+	u32 *object_generation;		/* by index: the last that was handed out */
 
 	struct mutex session_lock;
 	struct vos_session __rcu *session[VOS_MAX_SESSIONS];	/* by index; RCU */
