@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # A network domain that writes garbage into everything it shares: completions, readiness words, event queues,
 # arenas, user sessions: 20,000 seeded misuses under traffic that leave it alive, then 10,000 such
-# that it must give the domain up. The primary never crashes or hangs, and a new domain serves afterwards.
+# that it must give the domain up. One that floods the primary with events: programs go on, and if nobody
+# asked for them the domain is given up. The primary never crashes or hangs, and a new domain serves afterwards.
 # tier: fast
 # boot: own
-# time: 240
+# time: 300
 # expect-log primary: events in a queue of
+# expect-log primary: events that mean nothing
 set -u
 
 domid() { xl domid network 2>/dev/null; }
@@ -67,6 +69,51 @@ misuse() { # SEED COUNT FATAL
   await_service
 }
 
+# How often a program gets its turn in a second, for a millisecond each: of SECONDS, the average.
+turns() { # SECONDS
+  python3 - "$1" <<'PYTHON'
+import sys, time
+end, turns = time.monotonic() + float(sys.argv[1]), 0
+while time.monotonic() < end:
+    busy = time.thread_time() + 0.001
+    while time.thread_time() < busy: pass
+    turns += 1
+print(int(turns / float(sys.argv[1])))
+PYTHON
+}
+
+# What a process might want of a domain is not held against it, but takes only so much of the primary's time.
+flood_throttled() {
+  id=$(domid) || { echo "there is no network domain"; exit 1; }
+  node=/local/domain/$id/device/vos/0
+  before=$(turns 2)
+  xenstore-write "$node/fault" "flood wake 4000"
+  during=$(turns 3)
+  for _ in $(seq 100); do
+    sent=$(xenstore-read "$node/fault-done" 2>/dev/null) && break
+    sleep 0.1
+  done
+  echo "a flood of ${sent:-?} events: $during turns in a second, before $before"
+  [ "${sent:-0}" -gt 50000 ] || { echo "that was no flood"; exit 1; }
+  [ "$during" -ge $((before / 5)) ] || { echo "programs do not get on"; exit 1; }
+  [ "$(domid)" = "$id" ] || { echo "the domain was given up"; exit 1; }
+  await_service
+}
+
+# Nobody asks for these.
+flood_failed() {
+  id=$(domid) || { echo "there is no network domain"; exit 1; }
+  xenstore-write "/local/domain/$id/device/vos/0/fault" "flood ready 20000"
+  for _ in $(seq 50); do
+    dmesg | grep -q "virtuos: domain $id failed: poller 0: events that mean nothing" && break
+    sleep 0.1
+  done
+  dmesg | grep "virtuos: domain $id failed" || { echo "the flood goes on"; exit 1; }
+  await_service
+}
+
 misuse 1 20000 0
 misuse 2 10000 1
+flood_throttled
+flood_failed
 grep '^domain=network' /sys/kernel/debug/virtuos/state

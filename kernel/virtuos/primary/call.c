@@ -190,6 +190,7 @@ static bool vos_lane_submit(struct vos_kernel_lane *lane, struct vos_call *call)
 		call->turn = lane->position.turn;
 		lane->call[call->entry] = call;
 		lane->outstanding++;
+		lane->submitted++;
 		vos_lane_publish(&lane->c->request[call->entry], &call->request, call->turn);
 		vos_lane_advance(&lane->position, VOS_KERNEL_LANE_DEPTH);
 	}
@@ -582,20 +583,23 @@ int vos_call_simple(struct vos_connection *c, u8 op, u64 handle, u64 word0, u64 
 }
 
 /* A WAKE event: wakes every sleeper of the lane whose call has completed. */
-void vos_call_wake(struct vos_connection *c, u32 index)
+bool vos_call_wake(struct vos_connection *c, u32 index)
 {
 	struct vos_call *finished = NULL;
 	struct vos_kernel_lane *lane;
 	unsigned long flags;
+	bool due;
 	u32 i;
 
-	if (index >= c->lanes) {
-		vos_count(c, VOS_COUNT_REJECTED);
-		return;
-	}
+	if (index >= c->lanes)
+		return false;
 	lane = &c->lane[index];
 	spin_lock_irqsave(&lane->lock, flags);
-	if (lane->sleepers) {
+	/* A completion is the cause of one WAKE at most. */
+	due = lane->woken < lane->submitted;
+	if (due)
+		lane->woken++;
+	if (due && lane->sleepers) {
 		/*
 		 * Others are still waiting: one more event for them, asked
 		 * for before looking so that none is missed.
@@ -614,6 +618,7 @@ void vos_call_wake(struct vos_connection *c, u32 index)
 	}
 	spin_unlock_irqrestore(&lane->lock, flags);
 	vos_call_discard(finished);
+	return due;
 }
 
 /* Ends everything outstanding: a completion whose turn is not the call's. */

@@ -155,7 +155,8 @@ static void vos_connection_fail_work(struct work_struct *work)
 		/* Doorbells look at irq under RCU. */
 		synchronize_rcu();
 		unbind_from_irqhandler(irq, &c->link[i]);
-		cancel_work_sync(&c->link[i].work);
+		/* Its timer, too. It starts itself again only while the connection is usable. */
+		cancel_delayed_work_sync(&c->link[i].work);
 	}
 	/* The supervisor watches the state; remove() waits for this work. */
 	vos_connection_say(c, XenbusStateClosing);
@@ -338,7 +339,7 @@ static int vos_connection_channel(struct vos_connection *c, u32 index)
 	link->connection = c;
 	link->index = index;
 	link->queue = c->region[VOS_REGION_EVENTS].address + index * VOS_EVENT_PAGES * PAGE_SIZE;
-	INIT_WORK(&link->work, vos_event_work);
+	INIT_DELAYED_WORK(&link->work, vos_event_work);
 	err = xenbus_alloc_evtchn(c->device, &link->port);
 	if (err)
 		return err;

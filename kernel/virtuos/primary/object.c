@@ -122,6 +122,7 @@ int vos_object_add(struct vos_object *object, struct vos_connection *c, u32 kind
 		vos_connection_hold(c);
 		interest = vos_object_interest(c, object);
 		object->arm = vos_load(&interest->arm);
+		WRITE_ONCE(object->told, object->arm);
 		vos_store(&interest->interest, 0);
 		vos_store(&interest->flags, 0);
 		/* The service publishes when it has made the object. */
@@ -144,6 +145,8 @@ void vos_object_remove(struct vos_object *object)
 	spin_lock_bh(&c->object_lock);
 	RCU_INIT_POINTER(c->object[object->index], NULL);
 	c->object_count--;
+	/* It was asked for so many more, and they may be on their way. */
+	c->object_late += vos_load(&vos_object_interest(c, object)->arm) - READ_ONCE(object->told);
 	spin_unlock_bh(&c->object_lock);
 	vos_count(c, VOS_COUNT_OBJECTS_CLOSED);
 	vos_connection_put(c);
@@ -173,6 +176,7 @@ void vos_object_replace(struct vos_object *object, struct vos_object *fresh)
 
 	spin_lock_irqsave(&object->arm_lock, flags);
 	object->arm = fresh->arm;
+	WRITE_ONCE(object->told, READ_ONCE(fresh->told));
 	WRITE_ONCE(object->index, fresh->index);
 	WRITE_ONCE(object->handle, fresh->handle);
 	/* Last: pairs with the acquire in vos_object_where(). */
@@ -298,20 +302,55 @@ int vos_object_error(struct vos_object *object)
 	return max(error, 0);
 }
 
+/*
+ * Was the object armed once more for this event? The service saw the arming
+ * before it raised the event, whose publication and taking are a release and an
+ * acquire: the interest word as read here is not older than what it saw. The
+ * events of one object come from one poller, one after the other; a service that
+ * sends some from another one at the same time may go uncounted.
+ */
+static bool vos_object_asked(struct vos_connection *c, struct vos_object *object)
+{
+	u32 told = READ_ONCE(object->told);
+
+	if (told == vos_load(&vos_object_interest(c, object)->arm))
+		return false;
+	WRITE_ONCE(object->told, told + 1);
+	return true;
+}
+
+/* May there still be an event of an object that is gone? */
+static bool vos_object_is_late(struct vos_connection *c)
+{
+	bool late;
+
+	spin_lock_bh(&c->object_lock);
+	late = c->object_late;
+	if (late)
+		c->object_late--;
+	spin_unlock_bh(&c->object_lock);
+	return late;
+}
+
 /* READY from a poller: the handle tells a late event from a current one. */
-void vos_object_event(struct vos_connection *c, u32 index, u64 handle, u16 mask)
+bool vos_object_event(struct vos_connection *c, u32 index, u64 handle, u16 mask)
 {
 	struct vos_object *object;
+	bool asked = false;
+	bool late;
 
-	if (index >= VOS_MAX_OBJECTS) {
-		vos_count(c, VOS_COUNT_REJECTED);
-		return;
-	}
+	if (index >= VOS_MAX_OBJECTS)
+		return false;
 	rcu_read_lock();
 	object = rcu_dereference(c->object[index]);
-	if (object && object->handle == handle)
-		object->ready(object, vos_mask_filter(mask));
+	late = !object || READ_ONCE(object->handle) != handle;
+	if (!late) {
+		asked = vos_object_asked(c, object);
+		if (asked)
+			object->ready(object, vos_mask_filter(mask));
+	}
 	rcu_read_unlock();
+	return late ? vos_object_is_late(c) : asked;
 }
 
 void vos_object_fail_all(struct vos_connection *c)

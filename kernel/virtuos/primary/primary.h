@@ -108,6 +108,8 @@ struct vos_kernel_lane {
 	u32 index;
 	u32 arm;			/* last value stored to c->control.arm; under lock */
 	u32 sleepers;			/* calls asleep or abandoned; under lock */
+	u64 submitted;			/* calls, ever; under lock */
+	u64 woken;			/* WAKE events, ever; under lock */
 	u32 outstanding;		/* entries in use; written under lock */
 	struct vos_call *call[VOS_KERNEL_LANE_DEPTH];	/* outstanding, by entry */
 };
@@ -117,9 +119,13 @@ struct vos_poller_link {
 	u32 index;
 	evtchn_port_t port;
 	int irq;
-	struct work_struct work;	/* drains the queue, softirq context */
+	struct delayed_work work;	/* drains the queue, softirq context; its own all below */
 	u32 consumed;
 	const struct vos_event *queue;
+	unsigned long window;		/* jiffies when counting what is spent began */
+	u32 spent;
+	unsigned long nonsense_since;	/* the same for events that mean nothing */
+	u32 nonsense;
 };
 
 /* What tells a domain that lives from one that hangs; liveness.c. */
@@ -170,6 +176,7 @@ struct vos_connection {
 	struct vos_object __rcu **object;	/* VOS_MAX_OBJECTS, by index; RCU */
 	u32 object_next;		/* where the search for a free index goes on */
 	u32 object_count;
+	u64 object_late;		/* events that may come for objects that are gone */
 	u32 *object_generation;		/* by index: the last that was handed out */
 
 	struct mutex session_lock;
@@ -284,8 +291,8 @@ u32 vos_current_caps(struct user_namespace *owner);
 /* current's identity, for VOS_OP_SOCKET. */
 void vos_current_credential(struct vos_credential *credential);
 
-/* A WAKE event for a kernel lane; event.c calls it. */
-void vos_call_wake(struct vos_connection *c, u32 lane);
+/* A WAKE event for a kernel lane; event.c calls it. False: it means nothing. */
+bool vos_call_wake(struct vos_connection *c, u32 lane);
 /* Everything outstanding ends with -ENETDOWN. */
 void vos_call_abort_all(struct vos_connection *c);
 /* Rings the poller's event channel if it sleeps. */
@@ -306,6 +313,11 @@ struct vos_object {
 	void (*ready)(struct vos_object *object, __poll_t mask);
 	spinlock_t arm_lock;
 	u32 arm;			/* last value stored to the interest word */
+	/*
+	 * As arm was at first, and one more with each READY event: never beyond
+	 * arm, for each event uses up an arming. READ_ONCE, WRITE_ONCE.
+	 */
+	u32 told;
 };
 
 /*
@@ -345,8 +357,8 @@ int vos_object_error(struct vos_object *object);
 void vos_object_withhold(struct vos_object *object, bool withheld);
 /* A file: the domain's counts of its writes, see struct vos_object_state. */
 void vos_object_written(const struct vos_object *object, u64 *written, u64 *synced);
-/* A READY event; event.c calls it. */
-void vos_object_event(struct vos_connection *c, u32 index, u64 handle, u16 mask);
+/* A READY event; event.c calls it. False: it means nothing. */
+bool vos_object_event(struct vos_connection *c, u32 index, u64 handle, u16 mask);
 void vos_object_fail_all(struct vos_connection *c);
 
 /* ------------------------------------------------------------ liveness */
@@ -372,8 +384,8 @@ u32 vos_liveness_silence(struct vos_connection *c);
 
 irqreturn_t vos_event_interrupt(int irq, void *link);
 void vos_event_work(struct work_struct *work);
-/* A WAKE event for a user session; session_call.c. */
-void vos_session_wake(struct vos_connection *c, u32 session, u32 lane);
+/* A WAKE event for a user session; session_call.c. False: it means nothing. */
+bool vos_session_wake(struct vos_connection *c, u32 session, u32 lane);
 /* All sessions of a failed connection die: their processes trap from now on. */
 void vos_session_fail_all(struct vos_connection *c);
 

@@ -265,15 +265,13 @@ static long vos_session_wait(struct vos_session *session, u64 argument)
 }
 
 /* A WAKE event. Softirq context; what it says is the service's word only. */
-void vos_session_wake(struct vos_connection *c, u32 index, u32 lane)
+bool vos_session_wake(struct vos_connection *c, u32 index, u32 lane)
 {
 	struct vos_session_extent *extent;
 	struct vos_session *session;
 
-	if (index >= VOS_MAX_SESSIONS || lane >= VOS_MAX_USER_LANES) {
-		vos_count(c, VOS_COUNT_REJECTED);
-		return;
-	}
+	if (index >= VOS_MAX_SESSIONS || lane >= VOS_MAX_USER_LANES)
+		return false;
 	rcu_read_lock();
 	/* None: it was closed while the event was on its way. */
 	session = rcu_dereference(c->session[index]);
@@ -281,6 +279,8 @@ void vos_session_wake(struct vos_connection *c, u32 index, u32 lane)
 	if (extent)
 		wake_up_all(&extent->wait[lane % VOS_EXTENT_LANES]);
 	rcu_read_unlock();
+	/* Nor can it be too many: how often it is asked for is up to the process. */
+	return true;
 }
 
 /* --------------------------------------------------------------- calls */

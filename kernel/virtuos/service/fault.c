@@ -10,6 +10,10 @@
  * leaves out what an honest primary must take for the end of the domain (an
  * event queue that ran over), so that the run is long.
  *
+ * "flood ready MS": for so long a thread keeps the event queue full of READY
+ * events that nobody asked for, with live handles where there are any. "flood
+ * wake MS": of WAKE events for a user session, which its process might want.
+ *
  * A name of vos_fault_kinds, and perhaps a number: the end of this kernel, in
  * one way or another, at once. "at ...": the same, later; see fault_point.c.
  *
@@ -57,8 +61,10 @@
 #define VOS_FLOOR_LIMIT		(2 * NSEC_PER_SEC)
 /* Misuses between two pauses, so that the primary looks at them in between. */
 #define VOS_FAULT_BURST	16u
-/* Words overwritten between two looks whether anything else wants to run. */
+/* Words, or events of a flood, written between two looks whether anything else wants to run. */
 #define VOS_FAULT_WORDS	256u
+/* Objects that a flood is about. */
+#define VOS_FAULT_OBJECTS	256u
 
 /* Seen by the domain's first process, which takes orders under the same condition. */
 #undef MODULE_PARAM_PREFIX
@@ -74,6 +80,7 @@ struct vos_fault {
 	struct rnd_state random;
 	u32 count;
 	bool fatal;
+	u16 flood;			/* VOS_EVENT_*; count is in ms then */
 	bool floor;			/* a no-op may hold up the poller */
 	bool stall;			/* pollers look no more */
 	bool nosync;
@@ -150,9 +157,12 @@ static void vos_fault_event(struct vos_fault *f)
 
 	vos_fault_words(f, vos_mapping_page(&s->region[VOS_REGION_EVENTS], page), PAGE_SIZE);
 	spin_lock_irqsave(&p->event_lock, flags);
-	/* Entries nobody wrote; an honest consumer has drained the queue by then. */
+	/*
+	 * Entries nobody wrote; an honest consumer has drained the queue by then.
+	 * Not more than it puts up with.
+	 */
 	if (p->produced == vos_load(&p->control->consumed)) {
-		p->produced += vos_fault_random(f, 64);
+		p->produced += vos_fault_random(f, 4);
 		vos_store_release(&p->status->produced, p->produced);
 	}
 	if (f->fatal && !vos_fault_random(f, 64))
@@ -209,6 +219,20 @@ static void vos_fault_once(struct vos_fault *f)
 	}
 }
 
+/* The end of a thread that did so much. */
+static int vos_fault_finish(struct vos_fault *f, u32 n)
+{
+	pr_info("%u misuses done\n", n);
+	xenbus_printf(XBT_NIL, f->service->device->nodename, "fault-done", "%u", n);
+	while (!kthread_should_stop()) {
+		set_current_state(TASK_IDLE);
+		if (!kthread_should_stop())
+			schedule();
+		__set_current_state(TASK_RUNNING);
+	}
+	return 0;
+}
+
 static int vos_fault_run(void *data)
 {
 	struct vos_fault *f = data;
@@ -219,15 +243,68 @@ static int vos_fault_run(void *data)
 		if (i % VOS_FAULT_BURST == 0)
 			usleep_range(50, 200);
 	}
-	pr_info("%u misuses done\n", i);
-	xenbus_printf(XBT_NIL, f->service->device->nodename, "fault-done", "%u", i);
-	while (!kthread_should_stop()) {
-		set_current_state(TASK_IDLE);
-		if (!kthread_should_stop())
-			schedule();
-		__set_current_state(TASK_RUNNING);
+	return vos_fault_finish(f, i);
+}
+
+/* One event of a flood. Under event_lock and RCU. */
+static void vos_fault_flood_event(struct vos_fault *f, struct vos_poller *p, u32 number)
+{
+	struct vos_event *slot = vos_poller_slot(p, number);
+	struct vos_service_object *object;
+	u32 index = number % VOS_FAULT_OBJECTS;
+	u64 handle = VOS_HANDLE_NONE;
+
+	vos_store(&slot->type, f->flood);
+	if (f->flood == VOS_EVENT_WAKE) {
+		vos_store(&slot->id, 0);
+		vos_store(&slot->data, (u64)(number % VOS_EXTENT_LANES));
+		return;
 	}
-	return 0;
+	object = rcu_dereference(f->service->object[index]);
+	if (object)
+		handle = object->handle;
+	vos_store(&slot->id, index);
+	vos_store(&slot->mask, (__force u16)(EPOLLERR | EPOLLHUP));
+	vos_store(&slot->data, handle);
+}
+
+/* As many as there is room for, within reason. */
+static u32 vos_fault_flood_some(struct vos_fault *f, struct vos_poller *p)
+{
+	unsigned long flags;
+	u32 room, n;
+
+	rcu_read_lock();
+	spin_lock_irqsave(&p->event_lock, flags);
+	room = VOS_EVENT_ENTRIES - (p->produced - vos_load_acquire(&p->control->consumed));
+	room = min(room, VOS_FAULT_WORDS);
+	for (n = 0; n < room; n++)
+		vos_fault_flood_event(f, p, p->produced + n);
+	p->produced += room;
+	vos_store_release(&p->status->produced, p->produced);
+	spin_unlock_irqrestore(&p->event_lock, flags);
+	rcu_read_unlock();
+	notify_remote_via_irq(p->irq);
+	return room;
+}
+
+static int vos_fault_flood(void *data)
+{
+	struct vos_fault *f = data;
+	struct vos_poller *p = vos_service_poller(f->service, 0);
+	u64 end = local_clock() + (u64)f->count * NSEC_PER_MSEC;
+	u32 sent = 0;
+
+	while (!kthread_should_stop() && local_clock() < end) {
+		u32 n = vos_fault_flood_some(f, p);
+
+		sent += n;
+		if (n)
+			cond_resched();
+		else
+			usleep_range(20, 100);
+	}
+	return vos_fault_finish(f, sent);
 }
 
 static void vos_fault_stop(struct vos_fault *f)
@@ -237,18 +314,41 @@ static void vos_fault_stop(struct vos_fault *f)
 	f->thread = NULL;
 }
 
+/* After vos_fault_stop(); the lock is held. */
+static void vos_fault_go(struct vos_fault *f, int (*run)(void *fault))
+{
+	struct task_struct *thread = kthread_run(run, f, "vos_fault");
+
+	f->thread = IS_ERR(thread) ? NULL : thread;
+}
+
 /* Has a thread write garbage; the lock is held. */
 static void vos_fault_write(struct vos_fault *f, u32 seed, u32 count, bool fatal)
 {
-	struct task_struct *thread;
-
 	vos_fault_stop(f);
 	prandom_seed_state(&f->random, seed);
 	f->count = count;
 	f->fatal = fatal;
 	pr_info("%u misuses, seed %u\n", count, seed);
-	thread = kthread_run(vos_fault_run, f, "vos_fault");
-	f->thread = IS_ERR(thread) ? NULL : thread;
+	vos_fault_go(f, vos_fault_run);
+}
+
+/* An order to flood: what with, and for how many ms. */
+static void vos_fault_order_flood(struct vos_fault *f, const char *order)
+{
+	unsigned int ms;
+	char what[8];
+
+	if (sscanf(order, "flood %7s %u", what, &ms) != 2 || ms > VOS_FAULT_MAX ||
+	    f->service->device->state != XenbusStateConnected)
+		return;
+	mutex_lock(&f->lock);
+	vos_fault_stop(f);
+	f->count = ms;
+	f->flood = strcmp(what, "wake") ? VOS_EVENT_READY : VOS_EVENT_WAKE;
+	pr_info("a flood for %u ms\n", ms);
+	vos_fault_go(f, vos_fault_flood);
+	mutex_unlock(&f->lock);
 }
 
 /* ------------------------------------------------- the end of a kernel */
@@ -491,6 +591,7 @@ static void vos_fault_changed(struct xenbus_watch *watch, const char *path, cons
 		WRITE_ONCE(f->nosync, true);
 	vos_fault_now(f, order);
 	vos_fault_order_point(order);
+	vos_fault_order_flood(f, order);
 	if (sscanf(order, "lies %u %u %u", &seed, &count, &fatal) == 3 &&
 	    count <= VOS_FAULT_MAX) {
 		spin_lock(&f->lie_lock);

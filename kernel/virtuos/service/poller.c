@@ -59,7 +59,7 @@ static void vos_poller_wake(struct vos_poller *p)
 
 /* -------------------------------------------------------------- events */
 
-static struct vos_event *vos_poller_slot(struct vos_poller *p, u32 number)
+struct vos_event *vos_poller_slot(struct vos_poller *p, u32 number)
 {
 	const u32 per_page = VOS_PAGE_SIZE / sizeof(struct vos_event);
 	u32 at = number % VOS_EVENT_ENTRIES;

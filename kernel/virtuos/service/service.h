@@ -209,6 +209,8 @@ void vos_poller_object_ready(struct vos_service_object *object);
 void vos_poller_event_object(struct vos_service_object *object);
 /* Any context: a WAKE event for the lane, as soon as the queue has room. */
 void vos_poller_event_lane(struct vos_service_lane *lane);
+/* The place of the event of that number in the poller's queue; under event_lock. */
+struct vos_event *vos_poller_slot(struct vos_poller *p, u32 number);
 /* Drops an object's or lane's pending event, when it goes. */
 void vos_poller_forget_object(struct vos_service_object *object);
 void vos_poller_forget_lane(struct vos_service_lane *lane);
