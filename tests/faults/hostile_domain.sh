@@ -3,12 +3,14 @@
 # A network domain that writes garbage into everything it shares: completions, readiness words, event queues,
 # arenas, user sessions: 20,000 seeded misuses under traffic that leave it alive, then 10,000 such
 # that it must give the domain up. One that floods the primary with events: programs go on, and if nobody
-# asked for them the domain is given up. The primary never crashes or hangs, and a new domain serves afterwards.
+# asked for them the domain is given up. One that keeps the pages of closed sessions is given up. The primary
+# never crashes or hangs, and a new domain serves afterwards.
 # tier: fast
 # boot: own
 # time: 300
 # expect-log primary: events in a queue of
 # expect-log primary: events that mean nothing
+# expect-log primary: pages are still mapped
 set -u
 
 domid() { xl domid network 2>/dev/null; }
@@ -112,8 +114,23 @@ flood_failed() {
   await_service
 }
 
+# A session that is closed is to be let go of. Its pages come back when the domain is gone.
+pages_kept() {
+  id=$(domid) || { echo "there is no network domain"; exit 1; }
+  node=/local/domain/$id/device/vos/0
+  xenstore-write "$node/fault" keep
+  for _ in $(seq 50); do
+    traffic
+    dmesg | grep -q "virtuos: domain $id failed" && break
+  done
+  dmesg | grep "virtuos: domain $id failed: session .*: pages are still mapped" ||
+    { echo "pages are kept, and nobody minds"; exit 1; }
+  await_service
+}
+
 misuse 1 20000 0
 misuse 2 10000 1
+pages_kept
 flood_throttled
 flood_failed
 grep '^domain=network' /sys/kernel/debug/virtuos/state

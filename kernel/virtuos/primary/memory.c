@@ -85,17 +85,22 @@ int vos_memory_grant(struct vos_memory *memory, u32 first, u32 count, domid_t do
 }
 
 /* What the peer still maps stays granted until vos_memory_free(). */
-void vos_memory_revoke(struct vos_memory *memory)
+bool vos_memory_revoke(struct vos_memory *memory)
 {
+	bool all = true;
 	u32 i;
 
 	for (i = 0; i < memory->count; i++) {
-		if (memory->refs[i] == INVALID_GRANT_REF ||
-		    !gnttab_try_end_foreign_access(memory->refs[i]))
+		if (memory->refs[i] == INVALID_GRANT_REF)
 			continue;
+		if (!gnttab_try_end_foreign_access(memory->refs[i])) {
+			all = false;
+			continue;
+		}
 		memory->refs[i] = INVALID_GRANT_REF;
 		atomic_long_dec(&vos_memory_grants);
 	}
+	return all;
 }
 
 /* Revokes every grant and frees the pages, now or when the peer lets go. */

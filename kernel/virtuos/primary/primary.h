@@ -93,8 +93,8 @@ int vos_memory_alloc(struct vos_memory *memory, u32 pages, gfp_t gfp);
 /* Grants pages first .. first+count-1 to domid. -ENOSPC: no references left. */
 int vos_memory_grant(struct vos_memory *memory, u32 first, u32 count, domid_t domid,
 		     bool readonly);
-/* Ends the grants the peer no longer uses; the pages stay ours. */
-void vos_memory_revoke(struct vos_memory *memory);
+/* Ends the grants the peer no longer uses; the pages stay ours. False: it maps some still. */
+bool vos_memory_revoke(struct vos_memory *memory);
 /* Revokes the grants; frees at once or, while the peer still maps, later. */
 void vos_memory_free(struct vos_memory *memory);
 /* Of all memory together. */

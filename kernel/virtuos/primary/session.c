@@ -27,7 +27,8 @@
  *
  * Ending is two steps. vos_session_kill() works in any context: the process
  * is told, its capabilities are revoked by clearing the fd map, sleepers
- * wake. The close work then makes the service let go and ends the grants. Once
+ * wake. The close work then makes the service let go and ends the grants; a
+ * service that says it has let go and has not is a reason to give it up. Once
  * the service has let go nothing that was asked for happens any more, and only
  * then VOS_CALL_WAIT says that the session died: the caller may ask the same
  * of a system call. The pages themselves stay while the process maps them: a
@@ -89,9 +90,23 @@ static void vos_session_memory_free(struct vos_session_memory *memory)
 	kfree(memory->pages);
 }
 
-static void vos_extent_destroy(struct vos_session_extent *extent)
+/*
+ * Ends the grants of what the service does not know or has let go of: it
+ * unmaps before it says so. One that keeps pages would have them for good,
+ * charged to nobody, and with each session it would have more, until there are
+ * no grants left for others.
+ */
+static void vos_session_take_back(struct vos_session *session, struct vos_memory *granted)
 {
-	vos_memory_free(&extent->memory.granted);
+	if (!vos_memory_revoke(granted) && vos_connection_usable(session->connection))
+		vos_connection_fail(session->connection, "session %u: pages are still mapped",
+				    session->index);
+	vos_memory_free(granted);
+}
+
+static void vos_extent_destroy(struct vos_session *session, struct vos_session_extent *extent)
+{
+	vos_session_take_back(session, &extent->memory.granted);
 	vos_session_memory_free(&extent->memory);
 	kfree(extent);
 }
@@ -109,7 +124,7 @@ static void vos_session_release(struct kref *ref)
 	u32 i;
 
 	for (i = 0; i < session->extents; i++)
-		vos_extent_destroy(session->extent[i]);
+		vos_extent_destroy(session, session->extent[i]);
 	vos_session_memory_free(&session->base);
 	if (session->map)
 		vos_fdmap_put(session->map);
@@ -233,8 +248,8 @@ static void vos_session_close(struct work_struct *work)
 	 */
 	synchronize_rcu();
 	for (i = 0; i < session->extents; i++)
-		vos_memory_free(&session->extent[i]->memory.granted);
-	vos_memory_free(&session->base.granted);
+		vos_session_take_back(session, &session->extent[i]->memory.granted);
+	vos_session_take_back(session, &session->base.granted);
 	mutex_unlock(&session->lock);
 	vos_session_put(session);
 }
@@ -351,7 +366,7 @@ static struct vos_session_extent *vos_extent_create(struct vos_session *session)
 		err = vos_memory_grant(granted, 1, VOS_EXTENT_PAGES - 1,
 				       session->connection->domid, false);
 	if (err) {
-		vos_extent_destroy(extent);
+		vos_extent_destroy(session, extent);
 		return ERR_PTR(err);
 	}
 	return extent;
@@ -500,7 +515,7 @@ int vos_session_add_extent(struct vos_session *session, u32 index)
 		goto uncharge;
 	err = vos_session_tell_extent(session, index, extent);
 	if (err) {
-		vos_extent_destroy(extent);
+		vos_extent_destroy(session, extent);
 		goto uncharge;
 	}
 	vos_session_publish_extent(session, extent);

@@ -24,6 +24,8 @@
  * "nosync": fsync says done and does nothing, from now on. A test of power cuts
  * that does not notice is no test.
  *
+ * "keep": the pages of a session that is closed stay mapped, from now on.
+ *
  * Also here, because it is as little for daily use: the floor of the benchmark,
  * allowed by the order "floor".
  */
@@ -84,6 +86,7 @@ struct vos_fault {
 	bool floor;			/* a no-op may hold up the poller */
 	bool stall;			/* pollers look no more */
 	bool nosync;
+	bool keep;			/* pages of closed sessions */
 
 	struct work_struct begin;	/* a kind that needs a thread */
 	const struct vos_fault_kind *kind;
@@ -589,6 +592,8 @@ static void vos_fault_changed(struct xenbus_watch *watch, const char *path, cons
 		WRITE_ONCE(f->floor, true);
 	if (!strcmp(order, "nosync"))
 		WRITE_ONCE(f->nosync, true);
+	if (!strcmp(order, "keep"))
+		WRITE_ONCE(f->keep, true);
 	vos_fault_now(f, order);
 	vos_fault_order_point(order);
 	vos_fault_order_flood(f, order);
@@ -640,6 +645,11 @@ void vos_fault_floor(struct vos_operation *op)
 bool vos_fault_nosync(const struct vos_service *s)
 {
 	return s->fault && READ_ONCE(s->fault->nosync);
+}
+
+bool vos_fault_keeps(const struct vos_service *s)
+{
+	return s->fault && READ_ONCE(s->fault->keep);
 }
 
 /* Of a FUSE message: a word of the reply's header or of what follows it. */

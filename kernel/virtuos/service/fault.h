@@ -85,6 +85,8 @@ static inline void vos_fault_poller(struct vos_poller *p)
 bool vos_fault_lies(struct vos_operation *op);
 /* Is fsync to do nothing? */
 bool vos_fault_nosync(const struct vos_service *s);
+/* Are the pages of sessions to stay mapped? */
+bool vos_fault_keeps(const struct vos_service *s);
 #else
 static inline struct vos_fault *vos_fault_start(struct vos_service *s)
 {
@@ -117,6 +119,11 @@ static inline void vos_fault_poller(struct vos_poller *p)
 }
 
 static inline bool vos_fault_nosync(const struct vos_service *s)
+{
+	return false;
+}
+
+static inline bool vos_fault_keeps(const struct vos_service *s)
 {
 	return false;
 }

@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include <linux/rcupdate.h>
 
+#include "fault.h"
 #include "service.h"
 
 #define VOS_EXTENT_PAGES	(2u + VOS_EXTENT_ARENA_PAGES)
@@ -102,9 +103,11 @@ static void vos_session_free(struct vos_service_session *session)
 		vos_poller_forget_lane(session->lane[i]);
 		kfree(session->lane[i]);
 	}
-	for (i = 0; i < session->extents; i++)
-		vos_mapping_unmap(&session->extent[i]);
-	vos_mapping_unmap(&session->header);
+	if (!vos_fault_keeps(session->service)) {
+		for (i = 0; i < session->extents; i++)
+			vos_mapping_unmap(&session->extent[i]);
+		vos_mapping_unmap(&session->header);
+	}
 	kfree(session);
 }
 
