@@ -36,7 +36,8 @@ void Append(Message& message, unsigned short type, const Value& value) {
   std::memcpy(message.data(), &length, sizeof length);
 }
 
-Message Link(int index, const char (&name)[5], unsigned flags, std::uint32_t mtu) {
+template <std::size_t kSize>
+Message Link(int index, const char (&name)[kSize], unsigned flags, std::uint32_t mtu) {
   ifinfomsg body = {};
   body.ifi_index = index;
   body.ifi_flags = flags;
@@ -108,7 +109,41 @@ TEST(NetworkKeeper, FindsDifferences) {
   const NetworkChanges changes = Difference(base, now);
   EXPECT_EQ(changes.added.size(), 2u);
   EXPECT_TRUE(changes.added.contains("link/eth0"));
+  // The address, and what the link was.
+  EXPECT_EQ(changes.removed.size(), 2u);
+}
+
+// What is in the file after `now` was seen, and read again by another keeper.
+NetworkChanges Saved(const NetworkEntries& base, const NetworkEntries& now) {
+  return *ParseChanges(FormatChanges(Difference(base, now)));
+}
+
+TEST(NetworkKeeper, ChangesRemainDifferencesForTheNextKeeperOfADomain) {
+  const auto base = Entries({Link(1, "lo", IFF_UP, 65536), Link(2, "eth0", IFF_UP, 1500),
+                             Address(2, 5), Route(RTPROT_BOOT, 2, 9)});
+  const auto now = Entries({Link(1, "lo", 0, 65536), Link(2, "eth0", IFF_UP, 1400), Address(2, 6),
+                            Route(RTPROT_BOOT, 2, 9)});
+  const NetworkChanges saved = Saved(base, now);
+  const NetworkEntries again = BaseOf(now, saved);
+  EXPECT_EQ(FormatChanges(Difference(again, now)), FormatChanges(saved));
+  // And what is set back is one no more.
+  EXPECT_EQ(FormatChanges(Difference(again, base)), "");
+}
+
+TEST(NetworkKeeper, ANewDomainHasABaseOfItsOwn) {
+  const auto base = Entries({Link(2, "eth0", IFF_UP, 1500), Address(2, 5)});
+  const auto now = Entries({Link(2, "eth0", IFF_UP, 1400), Address(2, 5), Address(2, 6)});
+  const NetworkChanges saved = Saved(base, now);
+  // Its link has another number, and an MTU that its lease gave it.
+  const auto found = Entries({Link(7, "eth0", IFF_UP, 1490), Address(7, 5)});
+  const NetworkEntries own = BaseOf(found, saved);
+  EXPECT_EQ(own.at("link/eth0").message, found.at("link/eth0").message);
+  const auto restored = Entries({Link(7, "eth0", IFF_UP, 1400), Address(7, 5), Address(7, 6)});
+  const NetworkChanges changes = Difference(own, restored);
+  EXPECT_EQ(changes.added.size(), 2u);
   EXPECT_EQ(changes.removed.size(), 1u);
+  // The changes were made there by an earlier keeper, which vosd knows from their being there.
+  EXPECT_EQ(FormatChanges(Difference(BaseOf(restored, changes), restored)), FormatChanges(changes));
 }
 
 TEST(NetworkKeeper, WritesWhatItReads) {

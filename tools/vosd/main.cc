@@ -198,6 +198,9 @@ int main(int argc, char** argv) {
                  "only keep FILE up to date with the addresses and routes that programs set; vosd\n"
                  "starts this itself for a network domain")
       ->option_text("FILE");
+  bool before_lease = false;
+  app.add_flag("--before-lease", before_lease,
+               "with --keep-network: DHCP has not answered yet; what changes is written later");
   app.add_flag("--foreground", "stay in the foreground; it always does");
   app.set_version_flag("--version", std::format("vosd {}", vos::kVersion));
   try {
@@ -206,7 +209,7 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   if (!keep_network.empty()) {
-    const auto kept = vos::KeepNetwork(keep_network);
+    const auto kept = vos::KeepNetwork(keep_network, before_lease);
     if (!kept) std::cout << "the keeper ends: " << kept.error().message << std::endl;
     return kept ? 0 : 1;
   }

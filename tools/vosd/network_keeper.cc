@@ -27,6 +27,8 @@ constexpr std::size_t kBufferSize = 65536;
 constexpr std::size_t kMaxEntries = 10'000;
 // Changes come in bursts: one look for all of them.
 constexpr std::chrono::milliseconds kQuiet{100};
+// From a lease until the supervisor hears of it.
+constexpr std::chrono::milliseconds kQuietBeforeLease{2000};
 // An interface that the base does not have yet may still appear.
 constexpr std::chrono::milliseconds kInterfaceLimit{5000};
 
@@ -177,6 +179,16 @@ bool Renumber(Message& message, std::uint32_t index) {
   }
 }
 
+// A link's settings, as if it had the number of another one.
+Message Renumbered(const NetworkEntry& link, const NetworkEntry& other) {
+  Message message = link.message;
+  std::uint32_t index = 0;
+  std::memcpy(&index, other.message.data() + NLMSG_HDRLEN + offsetof(ifinfomsg, ifi_index),
+              sizeof index);
+  Renumber(message, index);
+  return message;
+}
+
 // ------------------------------------------------------------------- sockets
 
 class Netlink {
@@ -270,13 +282,11 @@ class Netlink {
 constexpr std::uint32_t kGroups =
     RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
 
-Result<NetworkEntries> ReadEntries() {
-  auto netlink = Netlink::Open(0);
-  if (!netlink) return std::unexpected(netlink.error());
+Result<NetworkEntries> ReadEntries(Netlink& netlink) {
   std::map<std::uint32_t, std::string> names;
   NetworkEntries entries;
   for (const std::uint16_t type : {RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE}) {
-    const auto messages = netlink->Dump(type);
+    const auto messages = netlink.Dump(type);
     if (!messages) return std::unexpected(messages.error());
     for (const Message& message : *messages) {
       NetworkEntry entry;
@@ -318,9 +328,7 @@ int Rank(const Message& message) {
   }
 }
 
-Result<void> Apply(Netlink& events, const NetworkEntry& entry, bool remove) {
-  auto netlink = Netlink::Open(0);
-  if (!netlink) return std::unexpected(netlink.error());
+Result<void> Apply(Netlink& events, Netlink& requests, const NetworkEntry& entry, bool remove) {
   Message message = entry.message;
   if (!entry.interface.empty()) {
     const std::uint32_t index =
@@ -331,23 +339,24 @@ Result<void> Apply(Netlink& events, const NetworkEntry& entry, bool remove) {
   const std::uint16_t type = TypeOf(message);
   const bool link = type == RTM_NEWLINK;
   if (link && remove) return {};
-  const auto error = netlink->Change(message, remove ? type + 1 : type,
+  const auto error = requests.Change(message, remove ? type + 1 : type,
                                      remove || link ? 0 : NLM_F_CREATE | NLM_F_REPLACE);
   if (!error) return std::unexpected(error.error());
   if (*error != 0 && *error != EEXIST && !remove) return Fail("netlink", *error);
   return {};
 }
 
-Result<void> ApplyAll(Netlink& events, const NetworkChanges& changes) {
+Result<void> ApplyAll(Netlink& events, Netlink& requests, const NetworkChanges& changes) {
   for (const auto& [key, entry] : changes.removed) {
-    if (const auto done = Apply(events, entry, true); !done && done.error().code == ENETDOWN) {
+    if (const auto done = Apply(events, requests, entry, true);
+        !done && done.error().code == ENETDOWN) {
       return done;
     }
   }
   for (int rank = 0; rank <= 3; ++rank) {
     for (const auto& [key, entry] : changes.added) {
       if (Rank(entry.message) != rank) continue;
-      const auto done = Apply(events, entry, false);
+      const auto done = Apply(events, requests, entry, false);
       if (!done && done.error().code == ENETDOWN) return done;
       if (!done) std::cout << "not restored: " << key << ": " << done.error().message << "\n";
     }
@@ -380,14 +389,35 @@ NetworkChanges Difference(const NetworkEntries& base, const NetworkEntries& now)
     const auto before = base.find(key);
     const bool link = key.starts_with("link/");
     // Of a link the settings count; addresses and routes carry counters and ages.
-    if (before == base.end() || (link && before->second.message != entry.message)) {
-      changes.added.emplace(key, entry);
-    }
+    const bool changed = link && before != base.end() && before->second.message != entry.message;
+    if (before == base.end() || changed) changes.added.emplace(key, entry);
+    if (changed) changes.removed.emplace(key, before->second);
   }
   for (const auto& [key, entry] : base) {
     if (!now.contains(key)) changes.removed.emplace(key, entry);
   }
   return changes;
+}
+
+NetworkEntries BaseOf(NetworkEntries found, const NetworkChanges& changes) {
+  for (const auto& [key, entry] : changes.added) {
+    const auto here = found.find(key);
+    if (here == found.end()) continue;
+    if (!key.starts_with("link/")) {
+      found.erase(here);
+      continue;
+    }
+    // Every domain has the link; only if it is set up like this, its settings are not its own.
+    if (here->second.message != Renumbered(entry, here->second)) continue;
+    const auto original = changes.removed.find(key);
+    if (original == changes.removed.end()) {
+      found.erase(here);
+    } else {
+      here->second.message = Renumbered(original->second, here->second);
+    }
+  }
+  for (const auto& [key, entry] : changes.removed) found.emplace(key, entry);
+  return found;
 }
 
 std::string FormatChanges(const NetworkChanges& changes) {
@@ -430,34 +460,34 @@ Result<NetworkChanges> ParseChanges(std::string_view text) {
 
 // ------------------------------------------------------------------ keeping
 
-Result<void> KeepNetwork(const std::string& file) {
+Result<void> KeepNetwork(const std::string& file, bool before_lease) {
+  const auto quiet = static_cast<int>((before_lease ? kQuietBeforeLease : kQuiet).count());
   // Before the base is read, so that no change is missed.
   auto events = Netlink::Open(kGroups);
   if (!events) return std::unexpected(events.error());
-  auto base = ReadEntries();
+  // One for all requests: it is this domain's, also if the namespace is detached later.
+  auto requests = Netlink::Open(0);
+  if (!requests) return std::unexpected(requests.error());
+  auto base = ReadEntries(*requests);
   if (!base) return std::unexpected(base.error());
   if (const auto text = ReadTextFile(file)) {
     const auto changes = ParseChanges(*text);
     if (!changes) return std::unexpected(changes.error());
-    if (const auto applied = ApplyAll(*events, *changes); !applied) return applied;
-    // They are there already if only the supervisor started anew, and remain differences.
-    for (const auto& [key, entry] : changes->added) {
-      if (!key.starts_with("link/")) base->erase(key);
-    }
-    for (const auto& [key, entry] : changes->removed) base->emplace(key, entry);
+    if (const auto applied = ApplyAll(*events, *requests, *changes); !applied) return applied;
+    *base = BaseOf(std::move(*base), *changes);
   }
   std::cout << kKeeperSettled << std::endl;
 
   while (true) {
     // The first change, and what follows it at once; the end of who reads standard output is ours.
     pollfd entries[] = {{events->fd(), POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
-    for (int limit = -1; poll(entries, 2, limit) > 0; limit = static_cast<int>(kQuiet.count())) {
+    for (int limit = -1; poll(entries, 2, limit) > 0; limit = quiet) {
       if (entries[1].revents != 0) return {};
       const auto received = events->Receive();
       // Too many to be told one by one, or the domain is gone, which reading finds out.
       if (!received && received.error().code != ENOBUFS) return std::unexpected(received.error());
     }
-    const auto now = ReadEntries();
+    const auto now = ReadEntries(*requests);
     if (!now) return std::unexpected(now.error());
     if (const auto written = WriteTextFile(file, FormatChanges(Difference(*base, *now)));
         !written) {

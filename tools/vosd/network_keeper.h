@@ -29,8 +29,8 @@ struct NetworkEntry {
 using NetworkEntries = std::map<std::string, NetworkEntry>;  // by key
 
 struct NetworkChanges {
-  NetworkEntries added;  // or changed
-  NetworkEntries removed;
+  NetworkEntries added;    // or changed
+  NetworkEntries removed;  // of a changed link: what it was
 };
 
 // The entry of a message of a dump; an empty key for what nobody set, such as routes that come with an
@@ -39,13 +39,17 @@ std::string EntryOf(const std::vector<std::uint8_t>& message,
                     std::map<std::uint32_t, std::string>& names, NetworkEntry& entry);
 
 NetworkChanges Difference(const NetworkEntries& base, const NetworkEntries& now);
+// The base of a domain in which all this was found when its keeper began: a new domain's own, or, if
+// only the supervisor started anew, with the changes already made, which remain differences.
+NetworkEntries BaseOf(NetworkEntries found, const NetworkChanges& changes);
 // As a file: one line an entry.
 std::string FormatChanges(const NetworkChanges& changes);
 Result<NetworkChanges> ParseChanges(std::string_view text);
 
 // Runs in the namespace of the network domain until the domain is gone: makes the changes of the file,
-// says so on standard output, and keeps the file up to date.
-Result<void> KeepNetwork(const std::string& file);
+// says so on standard output, and keeps the file up to date. `before_lease`: DHCP has not answered; when
+// it does another keeper takes over, and what came with the lease is not to be in the file by then.
+Result<void> KeepNetwork(const std::string& file, bool before_lease);
 
 }  // namespace vos
 
