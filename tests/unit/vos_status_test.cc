@@ -34,6 +34,8 @@ SupervisorState Supervised(const std::string& phase, std::uint32_t domid) {
   domain.restarts = 1;
   domain.nic = "0000:00:10.0";
   domain.reason = "it was destroyed";
+  domain.ended_at = milliseconds(9'000);
+  domain.core = "/var/crash/network.1.core";
   domain.connected_at = milliseconds(10'000);
   return {.pid = 77, .domains = {domain}};
 }
@@ -84,6 +86,8 @@ TEST(SupervisorState, SurvivesItsFile) {
   EXPECT_EQ(read->domains[0].phase, "connected");
   EXPECT_EQ(read->domains[0].restarts, 1u);
   EXPECT_EQ(read->domains[0].connected_at, milliseconds(10'000));
+  EXPECT_EQ(read->domains[0].ended_at, milliseconds(9'000));
+  EXPECT_EQ(read->domains[0].core, "/var/crash/network.1.core");
 }
 
 TEST(SupervisorState, Malformed) {
@@ -113,7 +117,8 @@ TEST(Status, PutsBothViewsTogether) {
 
   const std::string table = StatusTable(status);
   EXPECT_THAT(table, HasSubstr("0:01:05"));
-  EXPECT_THAT(table, HasSubstr("network: the last one ended: it was destroyed\n"));
+  EXPECT_THAT(table, HasSubstr("network: the last one ended, 0:01:06 ago: it was destroyed\n"));
+  EXPECT_THAT(table, HasSubstr("network: memory of a dead one: /var/crash/network.1.core\n"));
   EXPECT_THAT(table, HasSubstr("attached: init_net\n"));
   EXPECT_THAT(table, Not(HasSubstr("does not run")));
 
@@ -122,6 +127,9 @@ TEST(Status, PutsBothViewsTogether) {
   EXPECT_EQ(document["attached"], "init_net");
   EXPECT_EQ(document["domains"][0]["uptime_seconds"], 65);
   EXPECT_EQ(document["domains"][0]["generation"], 2);
+  EXPECT_EQ(document["domains"][0]["ended_at_ms"], 9000);
+  EXPECT_EQ(document["domains"][0]["core"], "/var/crash/network.1.core");
+  EXPECT_TRUE(document["domains"][1]["ended_at_ms"].is_null());
   EXPECT_TRUE(document["domains"][1]["uptime_seconds"].is_null());
 }
 
@@ -191,9 +199,12 @@ TEST(Status, TheKernelKnowsOfAFailureFirst) {
   auto kernel = *ParseKernelState(kKernelState);
   kernel.connections[0].state = "failed";
   kernel.connections[0].reason = "completion without a request";
+  kernel.connections[0].failed_ns = 70'123'456'789;
   const Status status = MakeStatus(Supervised("connected", 3), true, kernel, milliseconds(75'500));
   EXPECT_EQ(status.domains[0].state, "failed");
   EXPECT_EQ(status.domains[0].reason, "completion without a request");
+  EXPECT_EQ(status.domains[0].ended_at, milliseconds(70'123));
+  EXPECT_THAT(StatusTable(status), HasSubstr("network: reason, 0:00:05 ago: completion without"));
   EXPECT_FALSE(status.domains[0].uptime);
 }
 

@@ -39,10 +39,12 @@ std::string FormatSupervisorState(const SupervisorState& state) {
                   {"disk_detail", domain.disk_detail},
                   {"restarts", domain.restarts},
                   {"reason", domain.reason},
+                  {"core", domain.core},
                   {"standby_state", domain.standby_state},
                   {"standby_domid", domain.standby_domid},
                   {"standby_reason", domain.standby_reason}};
     if (domain.connected_at) entry["connected_at_ms"] = domain.connected_at->count();
+    if (domain.ended_at) entry["ended_at_ms"] = domain.ended_at->count();
     domains.push_back(std::move(entry));
   }
   const json document = {{"pid", state.pid}, {"domains", std::move(domains)}};
@@ -70,12 +72,16 @@ Result<SupervisorState> ParseSupervisorState(std::string_view text) {
     domain.disk_detail = StringOf(entry, "disk_detail");
     domain.restarts = NumberOf<std::uint32_t>(entry, "restarts");
     domain.reason = StringOf(entry, "reason");
+    domain.core = StringOf(entry, "core");
     domain.standby_state = StringOf(entry, "standby_state");
     domain.standby_domid = NumberOf<std::uint32_t>(entry, "standby_domid");
     domain.standby_reason = StringOf(entry, "standby_reason");
     if (entry.contains("connected_at_ms")) {
       domain.connected_at =
           std::chrono::milliseconds(NumberOf<std::int64_t>(entry, "connected_at_ms"));
+    }
+    if (entry.contains("ended_at_ms")) {
+      domain.ended_at = std::chrono::milliseconds(NumberOf<std::int64_t>(entry, "ended_at_ms"));
     }
     state.domains.push_back(std::move(domain));
   }

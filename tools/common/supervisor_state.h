@@ -47,6 +47,9 @@ struct SupervisedDomain {
   std::string disk_state;   // of a storage domain (tools/vosd/disk_report.h); empty: not known now
   std::string disk_detail;  // what is to be said about it
   std::string reason;  // why the last incarnation ended, or nothing serves now; empty: none did
+  // When that was, on the clock that counts since boot.
+  std::optional<std::chrono::milliseconds> ended_at;
+  std::string core;                 // the last file that has the memory of a dead one; empty: none
   std::string standby_state;        // kParked, or a phase of LifeCycle; empty: it is to have none
   std::uint32_t standby_domid = 0;  // 0: there is none now
   std::string standby_reason;       // why the last one ended; empty: none did

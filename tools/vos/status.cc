@@ -40,6 +40,48 @@ std::string Table(const std::vector<std::array<std::string, kColumns>>& rows) {
 
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 
+std::optional<std::chrono::milliseconds> FailedAt(const Connection& connection) {
+  if (connection.failed_ns == 0) return std::nullopt;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::nanoseconds(connection.failed_ns));
+}
+
+void AddKernelState(const KernelState& kernel, bool running, Status& status) {
+  for (const Connection& connection : kernel.connections) {
+    const auto found =
+        std::ranges::find(status.domains, connection.domain,
+                          [](const DomainStatus& domain) { return domain.connection.domain; });
+    if (found == status.domains.end()) {
+      DomainStatus one;
+      one.name = connection.domain;
+      one.state = connection.state;
+      one.connection = connection;
+      one.reason = connection.reason;
+      one.ended_at = FailedAt(connection);
+      status.domains.push_back(std::move(one));
+      continue;
+    }
+    // The kernel keeps telling of a connection whose domain was replaced or destroyed since.
+    const bool same_domain = found->connection.domid == connection.domid;
+    const std::uint32_t domid = found->connection.domid;
+    found->connection = connection;
+    found->connection.domid = domid;
+    if (!same_domain) continue;
+    // What vosd has not noticed yet, or cannot because it does not run.
+    if (found->state == "connected" || !running) {
+      if (connection.state != "connected") {
+        found->uptime.reset();
+        found->disk_state.clear();
+        found->disk_detail.clear();
+      }
+      found->state = connection.state;
+    }
+    if (connection.reason.empty()) continue;
+    found->reason = connection.reason;
+    found->ended_at = FailedAt(connection);
+  }
+}
+
 }  // namespace
 
 Status MakeStatus(const std::optional<SupervisorState>& supervisor, bool running,
@@ -61,6 +103,8 @@ Status MakeStatus(const std::optional<SupervisorState>& supervisor, bool running
       one.disk_state = domain.disk_state;
       one.disk_detail = domain.disk_detail;
       one.reason = domain.reason;
+      one.ended_at = domain.ended_at;
+      one.core = domain.core;
       one.standby_state = domain.standby_state;
       one.standby_domid = domain.standby_domid;
       one.standby_reason = domain.standby_reason;
@@ -70,36 +114,12 @@ Status MakeStatus(const std::optional<SupervisorState>& supervisor, bool running
       status.domains.push_back(std::move(one));
     }
   }
-  if (!kernel) return status;
-  for (const Connection& connection : kernel->connections) {
-    const auto found =
-        std::ranges::find(status.domains, connection.domain,
-                          [](const DomainStatus& domain) { return domain.connection.domain; });
-    if (found == status.domains.end()) {
-      DomainStatus one;
-      one.name = connection.domain;
-      one.state = connection.state;
-      one.connection = connection;
-      one.reason = connection.reason;
-      status.domains.push_back(std::move(one));
-      continue;
+  if (kernel) AddKernelState(*kernel, running, status);
+  for (DomainStatus& domain : status.domains) {
+    if (domain.reason.empty()) domain.ended_at.reset();
+    if (domain.ended_at && *domain.ended_at <= now) {
+      domain.ended_since = std::chrono::duration_cast<std::chrono::seconds>(now - *domain.ended_at);
     }
-    // The kernel keeps telling of a connection whose domain was replaced or destroyed since.
-    const bool same_domain = found->connection.domid == connection.domid;
-    const std::uint32_t domid = found->connection.domid;
-    found->connection = connection;
-    found->connection.domid = domid;
-    if (!same_domain) continue;
-    // What vosd has not noticed yet, or cannot because it does not run.
-    if (found->state == "connected" || !running) {
-      if (connection.state != "connected") {
-        found->uptime.reset();
-        found->disk_state.clear();
-        found->disk_detail.clear();
-      }
-      found->state = connection.state;
-    }
-    if (!connection.reason.empty()) found->reason = connection.reason;
   }
   return status;
 }
@@ -110,6 +130,7 @@ std::string StatusTable(const Status& status) {
                                                    "DEVICE"}};
   std::string disks;
   std::string standbys;
+  std::string cores;
   std::string reasons;
   for (const DomainStatus& domain : status.domains) {
     const Connection& connection = domain.connection;
@@ -131,11 +152,16 @@ std::string StatusTable(const Status& status) {
       }
       standbys += "\n";
     }
+    if (!domain.core.empty()) {
+      cores += std::format("{}: memory of a dead one: {}\n", domain.name, domain.core);
+    }
     if (domain.reason.empty()) continue;
     const char* what = domain.state == "connected" ? "the last one ended" : "reason";
-    reasons += std::format("{}: {}: {}\n", domain.name, what, domain.reason);
+    const std::string when =
+        domain.ended_since ? std::format(", {} ago", Duration(*domain.ended_since)) : "";
+    reasons += std::format("{}: {}{}: {}\n", domain.name, what, when, domain.reason);
   }
-  std::string text = Table(rows) + disks + standbys + reasons;
+  std::string text = Table(rows) + disks + standbys + cores + reasons;
   text += std::format("attached: {}\n", OrDash(status.attached));
   if (!status.supervised) {
     const std::string& reason = status.supervisor_reason;
@@ -163,11 +189,13 @@ std::string StatusJson(const Status& status) {
                   {"disk", domain.disk},
                   {"disk_state", domain.disk_state},
                   {"disk_detail", domain.disk_detail},
-                  {"reason", domain.reason}};
+                  {"reason", domain.reason},
+                  {"core", domain.core}};
     entry["standby"] = domain.standby_state.empty() ? json(nullptr)
                                                     : json({{"state", domain.standby_state},
                                                             {"domid", domain.standby_domid},
                                                             {"reason", domain.standby_reason}});
+    entry["ended_at_ms"] = domain.ended_at ? json(domain.ended_at->count()) : json(nullptr);
     entry["uptime_seconds"] = domain.uptime ? json(domain.uptime->count()) : json(nullptr);
     domains.push_back(std::move(entry));
   }

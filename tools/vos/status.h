@@ -4,11 +4,14 @@
 //            "attached": "init_net"|"other"|"none"|"unknown",
 //            "domains": [{"name", "kind", "domid", "state", "generation", "pollers", "lanes",
 //                         "objects", "sessions", "noop_ns", "restarts", "nic", "disk",
-//                         "disk_state", "disk_detail", "reason", "standby", "uptime_seconds"}]}
+//                         "disk_state", "disk_detail", "reason", "ended_at_ms", "core", "standby",
+//                         "uptime_seconds"}]}
 //           supervisor's reason: why it ended, if it said so.
 //           domid 0: there is no domain; uptime_seconds null: it is not connected.
 //           state: connected, or else the phase of vosd (tools/vosd/life_cycle.h), or what the
 //           kernel says.
+//           reason: why the last one ended, or nothing serves; ended_at_ms: when that was, since
+//           boot, null if it is not known. core: file with the memory of a dead one, or empty.
 //           nic, disk: PCI addresses, empty without.
 //           standby: null if it is to have none, else {"state", "domid", "reason"}: parked, or what
 //           vosd is doing to have one; domid 0: there is none now; why the last one ended.
@@ -39,6 +42,9 @@ struct DomainStatus {
   std::string disk_state;
   std::string disk_detail;
   std::string reason;
+  std::optional<std::chrono::milliseconds> ended_at;  // since boot
+  std::optional<std::chrono::seconds> ended_since;    // how long ago
+  std::string core;
   std::string standby_state;  // empty: it is to have none
   std::uint32_t standby_domid = 0;
   std::string standby_reason;
