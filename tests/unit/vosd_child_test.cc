@@ -100,6 +100,55 @@ TEST(Child, EndsWithItsOwner) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
 }
 
+TEST(Child, TellsTheEndOfOneThatIsKilled) {
+  auto loop = EventLoop::Create();
+  ASSERT_TRUE(loop);
+  int status = -1;
+  auto child = Child::Start(
+      *loop, {"sleep", "60"}, [](std::string_view) {},
+      [&](int ended) {
+        status = ended;
+        loop->Stop();
+      });
+  ASSERT_TRUE(child);
+  (*child)->Kill();
+  ASSERT_TRUE(loop->Run());
+  EXPECT_EQ(status, 128 + SIGKILL);
+  // Nothing happens, whoever has its number now.
+  (*child)->Kill();
+}
+
+TEST(Child, IsReapedByTheLoopIfItsOwnerDoesNotWait) {
+  auto loop = EventLoop::Create();
+  ASSERT_TRUE(loop);
+  pid_t pid = 0;
+  std::unique_ptr<Child> child;
+  int looks = 0;
+  Timer* self = nullptr;
+  auto timer = Timer::Create(*loop, [&] {
+    const bool reaped = kill(pid, 0) < 0;
+    if (reaped || ++looks == 3000) return loop->Stop();
+    self->Set(std::chrono::milliseconds(10));
+  });
+  ASSERT_TRUE(timer);
+  self = &*timer;
+  auto started = Child::Start(
+      *loop, {"sh", "-c", "echo $$; exec sleep 60"},
+      [&](std::string_view line) {
+        pid = std::stoi(std::string(line));
+        self->Set(std::chrono::milliseconds(1));
+      },
+      [](int) { FAIL() << "nobody is to be told"; });
+  ASSERT_TRUE(started);
+  child = std::move(*started);
+  auto end = Timer::Create(*loop, [&] { child.reset(); });
+  ASSERT_TRUE(end);
+  end->Set(std::chrono::milliseconds(200));
+  ASSERT_TRUE(loop->Run());
+  EXPECT_GT(pid, 0);
+  EXPECT_LT(looks, 3000);
+}
+
 TEST(Timer, RunsOnceAfterEachSetting) {
   auto loop = EventLoop::Create();
   ASSERT_TRUE(loop);

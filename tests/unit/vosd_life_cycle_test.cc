@@ -26,21 +26,30 @@ std::vector<Kind> Kinds(const LifeCycle::Steps& steps) {
 
 LifeCycle::Steps Connect(LifeCycle& life, std::uint32_t domid) {
   life.OnPrepared();
+  life.OnCreationBegun();
   life.OnCreated(domid);
   return life.OnBackendState(XenbusState::kConnected, "");
+}
+
+// It serves, and has done so for a while.
+void Last(LifeCycle& life) {
+  life.OnServing();
+  life.OnTimer();
 }
 
 LifeCycle Connected(const LifeCycleLimits& limits, std::uint32_t domid) {
   LifeCycle life(limits);
   life.Start();
   Connect(life, domid);
+  Last(life);
   return life;
 }
 
 TEST(LifeCycle, ReachesConnected) {
   LifeCycle life({});
   EXPECT_THAT(Kinds(life.Start()), ElementsAre(Kind::kSetTimer, Kind::kPrepare));
-  EXPECT_THAT(Kinds(life.OnPrepared()), ElementsAre(Kind::kSetTimer, Kind::kCreate));
+  EXPECT_THAT(Kinds(life.OnPrepared()), ElementsAre(Kind::kClearTimer, Kind::kCreate));
+  EXPECT_THAT(Kinds(life.OnCreationBegun()), ElementsAre(Kind::kSetTimer));
   EXPECT_THAT(Kinds(life.OnCreated(5)), ElementsAre(Kind::kSetTimer, Kind::kConnect, Kind::kWatch));
   EXPECT_EQ(life.domid(), 5u);
   for (const XenbusState state : {XenbusState::kUnknown, XenbusState::kInitialising,
@@ -160,14 +169,134 @@ TEST(LifeCycle, EveryPhaseThatWaitsHasALimit) {
   life = LifeCycle({});
   life.Start();
   life.OnPrepared();
+  life.OnCreationBegun();
   EXPECT_THAT(Kinds(life.OnTimer()), ElementsAre(Kind::kSetTimer, Kind::kClean));
   life = LifeCycle({});
   life.Start();
   life.OnPrepared();
   life.OnCreated(5);
   EXPECT_THAT(Kinds(life.OnTimer()), ElementsAre(Kind::kSetTimer, Kind::kClean));
-  life.OnTimer();
-  EXPECT_EQ(life.phase(), Phase::kFailed);
+}
+
+TEST(LifeCycle, TheLimitOfTheCreationBeginsWithIt) {
+  LifeCycleLimits limits;
+  LifeCycle life(limits);
+  EXPECT_THAT(life.OnCreationBegun(), IsEmpty());
+  life.Start();
+  EXPECT_THAT(Kinds(life.OnPrepared()), ElementsAre(Kind::kClearTimer, Kind::kCreate));
+  EXPECT_THAT(life.OnCreationBegun(), ElementsAre(Step{Kind::kSetTimer, limits.create_timeout}));
+}
+
+TEST(LifeCycle, DestroyingThatTakesLongIsWaitedFor) {
+  LifeCycleLimits limits;
+  limits.max_clean_tries = 3;
+  for (const bool in_time : {true, false}) {
+    LifeCycle life = Connected(limits, 5);
+    life.OnFailure("it crashed");
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_THAT(life.OnTimer(), ElementsAre(Step{Kind::kSetTimer, limits.clean_timeout}));
+      EXPECT_EQ(life.phase(), Phase::kCleaning);
+    }
+    if (!in_time) {
+      EXPECT_THAT(Kinds(life.OnTimer()), ElementsAre(Kind::kClearTimer));
+      EXPECT_EQ(life.phase(), Phase::kFailed);
+      EXPECT_THAT(life.OnCleaned(false, "it cannot be destroyed"), IsEmpty());
+      EXPECT_EQ(life.phase(), Phase::kFailed);
+    }
+    EXPECT_THAT(Kinds(life.OnCleaned(true, "")), ElementsAre(Kind::kSetTimer, Kind::kPrepare));
+    EXPECT_THAT(life.OnCleaned(true, "once more"), IsEmpty());
+  }
+}
+
+TEST(LifeCycle, DestroyingThatFailsIsTriedAgain) {
+  LifeCycleLimits limits;
+  limits.max_clean_tries = 4;
+  limits.first_clean_pause = milliseconds(100);
+  limits.max_backoff = milliseconds(300);
+  LifeCycle life = Connected(limits, 5);
+  for (int round = 0; round < 2; ++round) {
+    life.OnFailure("it crashed");
+    for (const int pause : {100, 200, 300}) {
+      EXPECT_THAT(life.OnCleaned(false, "busy"),
+                  ElementsAre(Step{Kind::kSetTimer, milliseconds(pause)}));
+      EXPECT_EQ(life.phase(), Phase::kWaiting);
+      EXPECT_EQ(life.reason(), "it crashed");
+      EXPECT_THAT(Kinds(life.OnTimer()), ElementsAre(Kind::kSetTimer, Kind::kClean));
+    }
+    // Each domain's tries are counted anew.
+    life.OnCleaned(true, "");
+    Connect(life, 6);
+    Last(life);
+    ASSERT_EQ(life.phase(), Phase::kConnected);
+  }
+}
+
+TEST(LifeCycle, WhatAFailedCreationLeftIsDestroyedBeforeTheNextOne) {
+  LifeCycleLimits limits;
+  limits.max_clean_tries = 2;
+  LifeCycle life(limits);
+  life.Start();
+  life.OnPrepared();
+  life.OnFailure("xl create failed");
+  ASSERT_EQ(life.domid(), 0u);
+  life.OnCleaned(false, "busy");
+  EXPECT_THAT(Kinds(life.OnTimer()), ElementsAre(Kind::kSetTimer, Kind::kClean));
+  life.OnCleaned(false, "busy");
+  ASSERT_EQ(life.phase(), Phase::kFailed);
+  EXPECT_THAT(Kinds(life.Restart()), ElementsAre(Kind::kSetTimer, Kind::kClean));
+}
+
+TEST(LifeCycle, WhoDiesOfItsBeginningAgainAndAgainIsGivenPauses) {
+  LifeCycleLimits limits;
+  limits.max_brief_lives = 3;
+  limits.first_backoff = milliseconds(100);
+  limits.max_backoff = milliseconds(350);
+  for (const bool serves : {false, true}) {
+    LifeCycle life = Connected(limits, 5);
+    life.SetStandby(false);
+    life.OnFailure("it crashed after a long life");
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_THAT(Kinds(life.OnCleaned(true, "")), ElementsAre(Kind::kSetTimer, Kind::kPrepare));
+      Connect(life, 6);
+      if (serves) {
+        EXPECT_THAT(life.OnServing(), ElementsAre(Step{Kind::kSetTimer, limits.brief_life}));
+        EXPECT_THAT(life.OnServing(), IsEmpty());
+      }
+      life.OnFailure("it crashed soon");
+    }
+    EXPECT_EQ(life.phase(), Phase::kCleaning);
+    life.OnCleaned(true, "");
+    Connect(life, 6);
+    // No standby is to be wasted on it either.
+    life.SetStandby(true);
+    EXPECT_THAT(Kinds(life.OnFailure("it crashed soon")),
+                ElementsAre(Kind::kSetTimer, Kind::kClean));
+    for (const int delay : {100, 200, 350, 350}) {
+      EXPECT_THAT(life.OnCleaned(true, ""),
+                  ElementsAre(Step{Kind::kSetTimer, milliseconds(delay)}));
+      EXPECT_EQ(life.phase(), Phase::kWaiting);
+      life.OnTimer();
+      Connect(life, 7);
+      ASSERT_EQ(life.phase(), Phase::kConnected);
+      life.OnFailure("it crashed soon");
+    }
+    // One that lasts clears the count.
+    life.OnCleaned(true, "");
+    life.OnTimer();
+    Connect(life, 8);
+    Last(life);
+    EXPECT_THAT(Kinds(life.OnFailure("it crashed")), ElementsAre(Kind::kSetTimer, Kind::kTakeOver));
+  }
+}
+
+TEST(LifeCycle, TellsADeathFromAnOperatorsWish) {
+  LifeCycle life = Connected({}, 5);
+  life.OnFailure("it crashed");
+  EXPECT_TRUE(life.died());
+  life.OnCleaned(true, "");
+  Connect(life, 6);
+  life.Restart();
+  EXPECT_FALSE(life.died());
 }
 
 TEST(LifeCycle, AnOperatorsRestart) {
@@ -182,8 +311,10 @@ TEST(LifeCycle, AnOperatorsRestart) {
   EXPECT_EQ(life.phase(), Phase::kPreparing);
 }
 
-TEST(LifeCycle, WhatCannotBeDestroyedIsTriedAgainOnlyByAnOperator) {
-  LifeCycle life = Connected({}, 5);
+TEST(LifeCycle, WhatCannotBeDestroyedIsLeftToAnOperator) {
+  LifeCycleLimits limits;
+  limits.max_clean_tries = 1;
+  LifeCycle life = Connected(limits, 5);
   life.OnFailure("it crashed");
   EXPECT_THAT(Kinds(life.OnCleaned(false, "it cannot be destroyed")),
               ElementsAre(Kind::kClearTimer));
@@ -320,6 +451,7 @@ TEST(LifeCycle, AnyOrderOfEvents) {
     LifeCycle life({});
     bool domain_may_exist = false;
     bool timer = false;
+    bool begun = false;
     const auto follow = [&](const LifeCycle::Steps& steps) {
       for (const Step& step : steps) {
         if (step.kind == Kind::kSetTimer) timer = true;
@@ -331,8 +463,7 @@ TEST(LifeCycle, AnyOrderOfEvents) {
     };
     follow(life.Start());
     for (int i = 0; i < 300; ++i) {
-      const bool cleaning = life.phase() == Phase::kCleaning;
-      switch (random() % 10) {
+      switch (random() % 12) {
         case 0:
           follow(life.OnPrepared());
           break;
@@ -346,7 +477,11 @@ TEST(LifeCycle, AnyOrderOfEvents) {
           follow(life.OnFailure("failure", random() % 16 == 0));
           break;
         case 4:
-          if (cleaning) domain_may_exist = false;
+          // Perhaps late.
+          if (life.phase() == Phase::kCleaning || life.phase() == Phase::kWaiting ||
+              life.phase() == Phase::kFailed) {
+            domain_may_exist = false;
+          }
           follow(life.OnCleaned(true, ""));
           break;
         case 5:
@@ -365,13 +500,22 @@ TEST(LifeCycle, AnyOrderOfEvents) {
           follow(life.OnTakenOver(101 + random() % 100));
           break;
         case 7:
-          if (random() % 4 == 0 && !(life.phase() == Phase::kFailed && domain_may_exist)) {
-            follow(life.Restart());
-          }
+          if (random() % 4 == 0) follow(life.Restart());
+          break;
+        case 10:
+          if (life.phase() == Phase::kCreating) begun = true;
+          follow(life.OnCreationBegun());
+          break;
+        case 11:
+          follow(life.OnServing());
           break;
       }
-      const bool settled = life.phase() == Phase::kConnected || life.phase() == Phase::kFailed;
-      ASSERT_EQ(timer, !settled) << "seed " << seed << ", phase " << PhaseName(life.phase());
+      if (life.phase() != Phase::kCreating) begun = false;
+      // Waiting for its turn is bounded by those whose turn it is.
+      const bool waits = life.phase() != Phase::kConnected && life.phase() != Phase::kFailed &&
+                         (life.phase() != Phase::kCreating || begun);
+      ASSERT_TRUE(timer || !waits) << "seed " << seed << ", phase " << PhaseName(life.phase());
+      ASSERT_FALSE(timer && life.phase() == Phase::kFailed) << "seed " << seed;
     }
   }
 }

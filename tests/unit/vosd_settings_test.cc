@@ -54,7 +54,7 @@ TEST(VosdConf, ChangesTheDomainsItNames) {
   const auto applied = ApplySettings(
       "# comment\n\n[network]\nnic = 0000:01:00.1\nrestart=no\nconnect-timeout = 7\n"
       "[ storage ]\nmax-attempts = 1 # strict\ndisk = 0000:02:00.0\ncpus = 2-3,^2\n"
-      "standby = yes\n",
+      "standby = yes\ncore = /var/crash\n",
       domains);
   ASSERT_TRUE(applied) << applied.error().message;
   EXPECT_EQ(domains[0].nic, "0000:01:00.1");
@@ -67,6 +67,8 @@ TEST(VosdConf, ChangesTheDomainsItNames) {
   EXPECT_FALSE(domains[0].standby);
   EXPECT_EQ(domains[1].disk, "0000:02:00.0");
   EXPECT_EQ(domains[1].cpus, "2-3,^2");
+  EXPECT_EQ(domains[1].core, "/var/crash");
+  EXPECT_EQ(domains[0].core, "");
 }
 
 TEST(VosdConf, NamesTheLineThatIsWrong) {
@@ -86,6 +88,8 @@ TEST(VosdConf, NamesTheLineThatIsWrong) {
       {"[network]\nstandby = 2\n", "standby cannot be 2"},
       {"[network]\nconnect-timeout = 0\n", "connect-timeout cannot be 0"},
       {"[network]\nconnect-timeout = 99999999999\n", "cannot be"},
+      {"[network]\ncore = yes\n", "core cannot be yes"},
+      {"[network]\ncore =\n", "core cannot be"},
       {"[network]\nkind = tape\n", "kind cannot be tape"},
   };
   for (const auto& [text, problem] : cases) {
@@ -118,11 +122,14 @@ TEST(CommandLine, SettingsOfADomain) {
   auto domains = NetworkAndStorage();
   ASSERT_TRUE(ApplyCommandLine(
       "virtuos.storage.disk=0000:00:11.0 virtuos.storage.cpus=2 virtuos.service_cpus=2 "
+      "virtuos.network.core=/core virtuos.storage.core=no "
       "virtuos.absent.disk=auto virtuos.needs=storage",
       domains));
   EXPECT_EQ(domains[1].disk, "0000:00:11.0");
   EXPECT_EQ(domains[1].cpus, "2");
   EXPECT_EQ(domains[0].disk, "none");
+  EXPECT_EQ(domains[0].core, "/core");
+  EXPECT_EQ(domains[1].core, "");
   for (const char* text :
        {"virtuos.storage.disk=vda", "virtuos.storage.colour=blue", "virtuos.storage.=1"}) {
     EXPECT_FALSE(ApplyCommandLine(text, domains)) << text;

@@ -102,10 +102,20 @@ Child::Child(EventLoop& loop, pid_t pid, FileDescriptor output, OnLine on_line, 
 Child::~Child() {
   if (output_) loop_.Remove(output_.get());
   if (process_) loop_.Remove(process_.get());
-  if (pid_ != 0) {
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-  }
+  if (pid_ == 0) return;
+  Kill();
+  if (!process_ || waitpid(pid_, nullptr, WNOHANG) != 0) return;
+  const int fd = process_.get();
+  const auto reap = [&loop = loop_, pid = pid_,
+                     process = std::make_shared<FileDescriptor>(std::move(process_))] {
+    if (waitpid(pid, nullptr, WNOHANG) != 0) loop.Remove(process->get());
+  };
+  // Should that fail, what is left of it stays in the table of processes as long as this one does.
+  (void)loop_.Add(fd, reap);
+}
+
+void Child::Kill() {
+  if (pid_ != 0) kill(pid_, SIGKILL);
 }
 
 bool Child::ReadOutput() {

@@ -16,7 +16,9 @@
 
 namespace vos {
 
-// A program that runs beside the supervisor; killed if it is destroyed before it ended.
+// A program that runs beside the supervisor; killed if it is destroyed before it ended. Nothing here
+// waits for a program that was killed: it may be in a sleep that nothing interrupts. The loop, which
+// must be where it was, reaps it when it ends.
 class Child {
  public:
   // A line of its standard output or error.
@@ -31,6 +33,9 @@ class Child {
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
   ~Child();
+
+  // Its end is told as any other, when it comes.
+  void Kill();
 
  private:
   Child(EventLoop& loop, pid_t pid, FileDescriptor output, OnLine on_line, OnExit on_exit);

@@ -10,6 +10,14 @@ namespace {
 
 using Kind = Step::Kind;
 
+// The first, doubled for each further one.
+std::chrono::milliseconds Backoff(std::chrono::milliseconds first, std::chrono::milliseconds max,
+                                  std::uint32_t number) {
+  auto delay = first;
+  for (std::uint32_t i = 1; i < number && delay < max; ++i) delay *= 2;
+  return std::min(delay, max);
+}
+
 std::string Seconds(std::chrono::milliseconds time) {
   return std::format("{} s", std::chrono::duration_cast<std::chrono::seconds>(time).count());
 }
@@ -42,33 +50,52 @@ const char* PhaseName(Phase phase) {
 
 LifeCycle::Steps LifeCycle::Prepare() {
   phase_ = Phase::kPreparing;
+  serving_ = lasting_ = false;
   ++incarnations_;
   return {{Kind::kSetTimer, limits_.prepare_timeout}, {Kind::kPrepare}};
 }
 
 LifeCycle::Steps LifeCycle::TakeOver() {
   phase_ = Phase::kTakingOver;
+  serving_ = lasting_ = false;
   ++incarnations_;
   return {{Kind::kSetTimer, limits_.take_over_timeout}, {Kind::kTakeOver}};
 }
 
 LifeCycle::Steps LifeCycle::Clean() {
   phase_ = Phase::kCleaning;
+  remains_ = true;
   return {{Kind::kSetTimer, limits_.clean_timeout}, {Kind::kClean}};
+}
+
+LifeCycle::Steps LifeCycle::CleanLater(std::string reason, bool goes_on) {
+  if (++clean_tries_ >= limits_.max_clean_tries) {
+    // The device and the name belong to what is left: without them no attempt can succeed.
+    reason_ = std::move(reason);
+    phase_ = Phase::kFailed;
+    return {{Kind::kClearTimer}};
+  }
+  if (goes_on) return {{Kind::kSetTimer, limits_.clean_timeout}};
+  phase_ = Phase::kWaiting;
+  return {{Kind::kSetTimer, Backoff(limits_.first_clean_pause, limits_.max_backoff, clean_tries_)}};
 }
 
 LifeCycle::Steps LifeCycle::Next() {
   domid_ = 0;
+  remains_ = false;
+  clean_tries_ = 0;
   const std::uint32_t allowed = ever_connected_ ? limits_.max_attempts : limits_.max_first_attempts;
   if (give_up_ || attempts_ >= allowed) {
     phase_ = Phase::kFailed;
     return {{Kind::kClearTimer}};
   }
-  if (attempts_ == 0) return Prepare();
+  std::uint32_t pauses = attempts_;
+  if (brief_lives_ >= limits_.max_brief_lives) {
+    pauses = std::max(pauses, brief_lives_ - limits_.max_brief_lives + 1);
+  }
+  if (pauses == 0) return Prepare();
   phase_ = Phase::kWaiting;
-  auto delay = limits_.first_backoff;
-  for (std::uint32_t i = 1; i < attempts_ && delay < limits_.max_backoff; ++i) delay *= 2;
-  return {{Kind::kSetTimer, std::min(delay, limits_.max_backoff)}};
+  return {{Kind::kSetTimer, Backoff(limits_.first_backoff, limits_.max_backoff, pauses)}};
 }
 
 LifeCycle::Steps LifeCycle::Start() {
@@ -89,7 +116,9 @@ LifeCycle::Steps LifeCycle::Replace(std::uint32_t domid, std::string reason,
                                     std::chrono::milliseconds delay) {
   if (phase_ != Phase::kStopped) return {};
   domid_ = domid;
+  remains_ = true;
   reason_ = std::move(reason);
+  died_ = false;
   if (delay.count() == 0) return Clean();
   phase_ = Phase::kWaiting;
   return {{Kind::kSetTimer, delay}};
@@ -98,7 +127,13 @@ LifeCycle::Steps LifeCycle::Replace(std::uint32_t domid, std::string reason,
 LifeCycle::Steps LifeCycle::OnPrepared() {
   if (phase_ != Phase::kPreparing) return {};
   phase_ = Phase::kCreating;
-  return {{Kind::kSetTimer, limits_.create_timeout}, {Kind::kCreate}};
+  // Those that come before it have their limits; its own begins with its turn.
+  return {{Kind::kClearTimer}, {Kind::kCreate}};
+}
+
+LifeCycle::Steps LifeCycle::OnCreationBegun() {
+  if (phase_ != Phase::kCreating) return {};
+  return {{Kind::kSetTimer, limits_.create_timeout}};
 }
 
 LifeCycle::Steps LifeCycle::OnCreated(std::uint32_t domid) {
@@ -128,6 +163,12 @@ LifeCycle::Steps LifeCycle::OnBackendState(XenbusState state, std::string reason
   return {};
 }
 
+LifeCycle::Steps LifeCycle::OnServing() {
+  if (phase_ != Phase::kConnected || limits_.stable_after.count() > 0) return {};
+  if (std::exchange(serving_, true)) return {};
+  return {{Kind::kSetTimer, limits_.brief_life}};
+}
+
 LifeCycle::Steps LifeCycle::OnFailure(std::string reason, bool permanent) {
   switch (phase_) {
     case Phase::kStopped:
@@ -145,11 +186,17 @@ LifeCycle::Steps LifeCycle::OnFailure(std::string reason, bool permanent) {
       ++attempts_;
       return Clean();
     case Phase::kConnected:
-      if (limits_.stable_after.count() > 0) ++attempts_;
+      if (limits_.stable_after.count() > 0) {
+        ++attempts_;
+      } else {
+        brief_lives_ = lasting_ ? 0 : brief_lives_ + 1;
+      }
       break;
   }
-  const bool take_over = phase_ == Phase::kConnected && standby_ && limits_.restart && !permanent;
+  const bool take_over = phase_ == Phase::kConnected && standby_ && limits_.restart && !permanent &&
+                         brief_lives_ < limits_.max_brief_lives;
   reason_ = std::move(reason);
+  died_ = true;
   give_up_ = permanent || !limits_.restart;
   return take_over ? TakeOver() : Clean();
 }
@@ -170,12 +217,10 @@ LifeCycle::Steps LifeCycle::Yield() {
 }
 
 LifeCycle::Steps LifeCycle::OnCleaned(bool gone, std::string reason) {
+  // Late success is as good.
+  if (gone) return remains_ ? Next() : Steps();
   if (phase_ != Phase::kCleaning) return {};
-  if (gone) return Next();
-  // The device and the name belong to what is left: without them no attempt can succeed.
-  reason_ = std::move(reason);
-  phase_ = Phase::kFailed;
-  return {{Kind::kClearTimer}};
+  return CleanLater(std::move(reason), /*goes_on=*/false);
 }
 
 LifeCycle::Steps LifeCycle::OnTimer() {
@@ -190,11 +235,13 @@ LifeCycle::Steps LifeCycle::OnTimer() {
       return OnFailure("no standby took over within " + Seconds(limits_.take_over_timeout));
     case Phase::kConnected:
       attempts_ = 0;
+      brief_lives_ = 0;
+      lasting_ = true;
       return {};
     case Phase::kCleaning:
-      return OnCleaned(false, "it could not be destroyed within " + Seconds(limits_.clean_timeout));
+      return CleanLater("it is still being destroyed, which takes too long", /*goes_on=*/true);
     case Phase::kWaiting:
-      return domid_ != 0 ? Clean() : Prepare();
+      return remains_ ? Clean() : Prepare();
     case Phase::kStopped:
     case Phase::kFailed:
       return {};
@@ -204,12 +251,14 @@ LifeCycle::Steps LifeCycle::OnTimer() {
 
 LifeCycle::Steps LifeCycle::Restart(bool anew) {
   attempts_ = 0;
+  brief_lives_ = 0;
+  clean_tries_ = 0;
   give_up_ = false;
   switch (phase_) {
     case Phase::kStopped:
     case Phase::kWaiting:
     case Phase::kFailed:
-      return domid_ != 0 ? Clean() : Prepare();
+      return remains_ ? Clean() : Prepare();
     case Phase::kPreparing:
     case Phase::kCreating:
     case Phase::kConnecting:
@@ -217,6 +266,7 @@ LifeCycle::Steps LifeCycle::Restart(bool anew) {
     case Phase::kConnected: {
       const bool take_over = phase_ == Phase::kConnected && standby_ && !anew;
       reason_ = "restarted by the operator";
+      died_ = false;
       return take_over ? TakeOver() : Clean();
     }
     case Phase::kCleaning:

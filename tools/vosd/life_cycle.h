@@ -27,7 +27,7 @@ namespace vos {
 enum class Phase {
   kStopped,
   kPreparing,   // looking for the device and taking it from the primary
-  kCreating,    // the toolstack builds the domain
+  kCreating,    // the toolstack builds the domain, or will when it is the domain's turn
   kConnecting,  // it boots; the drivers shake hands
   kConnected,
   kTakingOver,  // the standby gets the device and the connection of the domain that failed
@@ -54,6 +54,10 @@ struct LifeCycleLimits {
   std::chrono::milliseconds create_timeout{60'000};
   std::chrono::milliseconds connect_timeout{45'000};
   std::chrono::milliseconds clean_timeout{30'000};
+  // Of destroying what is left; each has clean_timeout. One that failed is followed by a pause, and
+  // by another try; one that takes long is waited for. Given up after that, unless it ends later.
+  std::uint32_t max_clean_tries = 6;
+  std::chrono::milliseconds first_clean_pause{1000};
   // From the failure until the standby, perhaps still booting, has what it needs; and from then on
   // until it is connected.
   std::chrono::milliseconds take_over_timeout{15'000};
@@ -63,6 +67,10 @@ struct LifeCycleLimits {
   // because then something is set up wrongly and the boot waits for the answer.
   std::uint32_t max_attempts = 5;
   std::uint32_t max_first_attempts = 2;
+  // One that ends before it has served so long, after it was connected, died of its beginning: of the
+  // disk it found, perhaps. After so many in a row there is a pause before the next one.
+  std::chrono::milliseconds brief_life{500};
+  std::uint32_t max_brief_lives = 5;
   // One that ends sooner after it was connected counts as if it never had been.
   std::chrono::milliseconds stable_after{0};
   bool restart = true;  // after a failure, by itself
@@ -71,10 +79,10 @@ struct LifeCycleLimits {
 struct Step {
   enum class Kind {
     kPrepare,   // ends in OnPrepared() or OnFailure()
-    kCreate,    // ends in OnCreated() or OnFailure()
+    kCreate,    // OnCreationBegun() when it does; ends in OnCreated() or OnFailure()
     kConnect,   // write the xenbus nodes of the domain
     kWatch,     // tell OnBackendState() and OnFailure() from now on
-    kAttach,    // the domain serves: attach what it serves
+    kAttach,    // the domain is connected: attach what it serves; OnServing() when it does
     kTakeOver,  // give the standby what the domain had; ends in OnTakenOver() or OnFailure()
     kClean,  // end a running step, watch no longer, destroy the domain, remove the nodes; ends in
              // OnCleaned()
@@ -102,11 +110,14 @@ class LifeCycle {
                 std::chrono::milliseconds delay = std::chrono::milliseconds(0));
 
   Steps OnPrepared();
+  Steps OnCreationBegun();
   Steps OnCreated(std::uint32_t domid);
   Steps OnBackendState(XenbusState state, std::string reason);
+  // It has found what it is to serve.
+  Steps OnServing();
   // A step failed, the domain died, or its connection did. `permanent`: trying again is of no use.
   Steps OnFailure(std::string reason, bool permanent = false);
-  // `gone`: no domain of ours exists any more.
+  // `gone`: no domain of ours exists any more; also when that comes after it was given up.
   Steps OnCleaned(bool gone, std::string reason);
   Steps OnTimer();
   // The operator wants a new incarnation; clears the count of attempts. `anew`: not the standby.
@@ -124,6 +135,10 @@ class LifeCycle {
   std::uint32_t domid() const { return domid_; }
   // Why the last incarnation ended; empty: none did.
   const std::string& reason() const { return reason_; }
+  // It did so by itself, not because an operator wanted it.
+  bool died() const { return died_; }
+  // Something may be left of it.
+  bool remains() const { return remains_; }
   // Incarnations started after the first one.
   std::uint32_t restarts() const { return incarnations_ > 0 ? incarnations_ - 1 : 0; }
   bool ever_connected() const { return ever_connected_; }
@@ -132,6 +147,8 @@ class LifeCycle {
   Steps Prepare();
   Steps TakeOver();
   Steps Clean();
+  // Trying to destroy it failed, or takes long.
+  Steps CleanLater(std::string reason, bool goes_on);
   // What follows once nothing is left of the last incarnation.
   Steps Next();
 
@@ -139,8 +156,14 @@ class LifeCycle {
   Phase phase_ = Phase::kStopped;
   std::uint32_t domid_ = 0;
   std::string reason_;
+  bool died_ = false;
   std::uint32_t incarnations_ = 0;
-  std::uint32_t attempts_ = 0;  // incarnations in a row that ended before they were connected
+  std::uint32_t attempts_ = 0;     // incarnations in a row that ended before they were connected
+  std::uint32_t brief_lives_ = 0;  // incarnations in a row that ended soon after it
+  std::uint32_t clean_tries_ = 0;  // that failed, since the last domain ended
+  bool remains_ = false;           // something may be left of the last domain
+  bool serving_ = false;           // OnServing() was called; the timer of brief_life runs
+  bool lasting_ = false;           // and has expired
   bool ever_connected_ = false;
   bool give_up_ = false;
   bool standby_ = false;

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::uint32_t kMaxSeconds = 3600;
 constexpr std::uint32_t kMaxAttempts = 1000;
+constexpr std::size_t kMaxDirectory = 200;
 constexpr std::size_t kMaxCpus = 64;  // characters of a list
 
 std::optional<std::pair<std::string_view, std::string_view>> SplitAssignment(
@@ -64,6 +65,10 @@ std::optional<bool> Store(std::string_view key, std::string_view value, DomainSe
   if (key == "restart" || key == "standby") {
     (key == "restart" ? domain.limits.restart : domain.standby) = value == "yes";
     return value == "yes" || value == "no";
+  }
+  if (key == "core") {
+    domain.core = value == "no" ? std::string_view() : value;
+    return value == "no" || (value.starts_with('/') && value.size() <= kMaxDirectory);
   }
   if (key == "connect-timeout") {
     const auto seconds = ParseDecimal<std::uint32_t>(value);

@@ -13,6 +13,8 @@
 //   restart = yes          after a failure, by itself
 //   connect-timeout = 45   seconds from its creation to the connection
 //   max-attempts = 5       incarnations in a row that may end before they were connected
+//   core = no              directory for the memory of domains that died, the last three of this one
+//                          (xl dump-core); absolute. Without a standby the next domain waits for it
 //   standby = no           keep a second domain booted, without device and idle, that takes over when
 //                          this one fails; costs the memory of another domain of its configuration
 //
@@ -49,6 +51,7 @@ struct DomainSettings {
   std::string extra;       // its kernel's command line, as its configuration has it
   bool pvh = false;        // whatever its configuration says
   bool standby = false;
+  std::string core;  // directory; empty: no cores are kept
   LifeCycleLimits limits;
 };
 

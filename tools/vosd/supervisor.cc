@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <deque>
 #include <format>
 #include <iterator>
@@ -14,6 +15,7 @@
 #include "tools/common/kernel_state.h"
 #include "tools/common/text.h"
 #include "tools/common/text_file.h"
+#include "tools/vosd/core_files.h"
 #include "tools/vosd/disk_report.h"
 #include "tools/vosd/network_keeper.h"
 #include "tools/vosd/resolver.h"
@@ -24,6 +26,10 @@ namespace {
 
 constexpr char kResolverFile[] = "/etc/resolv.conf";
 constexpr char kNetworkChangesFile[] = "/run/virtuos/network.changes";
+// Exists once the namespace was attached in this boot.
+constexpr char kAttachedFile[] = "/run/virtuos/attached";
+// What vosd begins in, as the kernel calls it.
+constexpr char kInitialNamespace[] = "init_net";
 constexpr char kBackendToken[] = "backend ";
 constexpr char kResolverToken[] = "resolver ";
 constexpr char kDiskToken[] = "disk ";
@@ -36,6 +42,15 @@ constexpr std::chrono::milliseconds kRespite{1000};
 constexpr std::chrono::milliseconds kRespiteLimit{15'000};
 // A parked domain that dies sooner was no good.
 constexpr std::chrono::seconds kStandbyStable{60};
+// Whoever was restarted more often than this is not waited for by the others' standbys.
+constexpr std::uint32_t kFirstRestarts = 1;
+// Keeping the memory of a dead domain.
+constexpr std::chrono::seconds kCoreLimit{60};
+// Before another keeper is started in the place of one that ended or could not begin; doubled each
+// time.
+constexpr std::chrono::milliseconds kKeeperPause{1000}, kMaxKeeperPause{60'000};
+// Exit status of what could not be started, as a shell gives it.
+constexpr int kNotStarted = 127;
 
 // Ends what is sent to a client or written to a file as one line.
 std::string OneLine(std::string_view text) { return Printable(text, kMaxReason); }
@@ -60,24 +75,34 @@ struct Supervisor::Domain {
   std::optional<Timer> timer;
   std::optional<Timer> settle_timer;
   std::optional<Timer> prepare_disk_timer;
+  std::optional<Timer> core_timer;
+  std::optional<Timer> keeper_timer;
   std::deque<Step> steps;
   bool doing = false;
   Phase said = Phase::kStopped;  // phase the log told last
 
-  std::string device;  // PCI address of its NIC or disk; empty: none
-  std::unique_ptr<Child> xl;
+  std::string device;         // PCI address of its NIC or disk; empty: none
+  std::unique_ptr<Child> xl;  // runs, or was killed and has not ended
+  std::function<LifeCycle::Steps(int status)> xl_next;
   std::string xl_complaint;  // the last line xl wrote
   std::optional<ConnectionNodes> nodes;
   std::string resolver_path;      // watched; empty: not
   std::string resolver_text;      // written to resolv.conf last
   std::unique_ptr<Child> keeper;  // of its addresses and routes
-  std::string disk_path;          // watched; empty: not
-  std::string no_disk;            // why it has none
+  bool keeper_before_lease = false;
+  bool keeper_ended = false;  // though the domain is connected
+  std::chrono::milliseconds keeper_pause = kKeeperPause;
+  bool core_wanted = false;      // of what is left of a domain, whatever life.died() says
+  std::uint32_t core_tried = 0;  // domain whose memory was kept, or could not be
+  std::string core;              // the last file
+  std::string disk_path;         // watched; empty: not
+  std::string no_disk;           // why it has none
   DiskReport disk;
   bool prepare_disk = false;  // the next incarnation is asked to
   bool settled = false;       // once, see kSettleLimit
   std::string attach_error;
   std::optional<std::chrono::milliseconds> connected_at;
+  std::optional<std::chrono::milliseconds> ended_at;
   std::optional<std::chrono::milliseconds> started_at;  // not known of one taken over
   std::vector<int> clients;                             // wait until it is connected or failed
   std::vector<int> prepare_clients;                     // wait until its disk is served
@@ -136,7 +161,12 @@ Result<std::unique_ptr<Supervisor>> Supervisor::Create(const Tools& tools,
 Result<std::unique_ptr<Supervisor::Domain>> Supervisor::MakeDomain(DomainSettings settings) {
   auto domain = std::make_unique<Domain>(std::move(settings));
   Domain* d = domain.get();
-  auto timer = Timer::Create(tools_.loop, [this, d] { Do(*d, d->life.OnTimer()); });
+  auto timer = Timer::Create(tools_.loop, [this, d] {
+    const bool cleaning = d->life.phase() == Phase::kCleaning;
+    LifeCycle::Steps steps = d->life.OnTimer();
+    if (cleaning && d->life.phase() == Phase::kCleaning) Say(*d, "it is still being destroyed");
+    Do(*d, std::move(steps));
+  });
   if (!timer) return std::unexpected(timer.error());
   d->timer.emplace(std::move(*timer));
   auto settle_timer = Timer::Create(tools_.loop, [this, d] {
@@ -144,8 +174,11 @@ Result<std::unique_ptr<Supervisor::Domain>> Supervisor::MakeDomain(DomainSetting
     if (!d->settled) {
       Say(*d, std::format("{}, going on", network ? "its name servers are not known yet"
                                                   : "its disk is not served yet"));
+    } else if (network && !d->keeper) {
+      Say(*d, "no lease yet, going on");
     }
     Settle(*d);
+    StartKeeper(*d, /*before_lease=*/true);
   });
   if (!settle_timer) return std::unexpected(settle_timer.error());
   d->settle_timer.emplace(std::move(*settle_timer));
@@ -155,6 +188,21 @@ Result<std::unique_ptr<Supervisor::Domain>> Supervisor::MakeDomain(DomainSetting
   });
   if (!prepare_disk_timer) return std::unexpected(prepare_disk_timer.error());
   d->prepare_disk_timer.emplace(std::move(*prepare_disk_timer));
+  auto core_timer = Timer::Create(tools_.loop, [this, d] {
+    Say(*d, std::format("xl dump-core is ended after {} s", kCoreLimit.count()));
+    if (d->xl) d->xl->Kill();
+  });
+  if (!core_timer) return std::unexpected(core_timer.error());
+  d->core_timer.emplace(std::move(*core_timer));
+  auto keeper_timer = Timer::Create(tools_.loop, [this, d] {
+    if (d->life.phase() == Phase::kConnected) StartKeeper(*d, d->keeper_before_lease);
+  });
+  if (!keeper_timer) return std::unexpected(keeper_timer.error());
+  d->keeper_timer.emplace(std::move(*keeper_timer));
+  if (!d->settings.core.empty()) {
+    const auto cores = CoreFiles(d->settings.core, d->settings.name).List();
+    if (!cores.empty()) d->core = cores.back();
+  }
   return domain;
 }
 
@@ -196,6 +244,7 @@ void Supervisor::StartDomain(Domain& domain) {
   } else if (domid || (parked && domain.standby)) {
     if (domid) {
       Say(domain, std::format("replacing domain {}, which is not connected", *domid));
+      domain.core_wanted = !tools_.hypervisor.Health(*domid).alive;
       domain.nodes.emplace(primary_, *domid);
     }
     Do(domain, domain.life.Replace(domid.value_or(0), "it was not connected when vosd started"));
@@ -216,6 +265,10 @@ void Supervisor::Do(Domain& domain, LifeCycle::Steps steps) {
     if (const Phase phase = domain.life.phase(); phase != domain.said) {
       const bool ended =
           phase == Phase::kCleaning || phase == Phase::kFailed || phase == Phase::kTakingOver;
+      const bool ended_before = domain.said == Phase::kCleaning ||
+                                domain.said == Phase::kTakingOver ||
+                                domain.said == Phase::kWaiting || domain.said == Phase::kFailed;
+      if (ended && !ended_before) domain.ended_at = SinceBoot();
       Say(domain, ended ? std::format("{}: {}", PhaseName(phase), domain.life.reason())
                         : std::string(PhaseName(phase)));
       domain.said = phase;
@@ -313,6 +366,7 @@ LifeCycle::Steps Supervisor::CreateDomain(Domain& domain) {
     return {};
   }
   created_ = &domain;
+  LifeCycle::Steps steps = domain.life.OnCreationBegun();
   const DomainSettings& settings = domain.settings;
   // -e: no process of xl's own stays to wait for the domain's end.
   std::vector<std::string> arguments = {"create", "-e", settings.config_file};
@@ -341,7 +395,7 @@ LifeCycle::Steps Supervisor::CreateDomain(Domain& domain) {
   std::string extra = settings.extra;
   if (std::exchange(domain.prepare_disk, false)) extra += " virtuos.prepare=1";
   if (extra != settings.extra) arguments.push_back(std::format("extra=\"{}\"", extra));
-  return RunXl(domain, std::move(arguments), [this, &domain](int status) {
+  const auto created = [this, &domain](int status) {
     EndCreation(domain);
     if (status != 0) {
       return domain.life.OnFailure("xl create failed: " + domain.xl_complaint);
@@ -349,7 +403,9 @@ LifeCycle::Steps Supervisor::CreateDomain(Domain& domain) {
     const auto domid = FindByName(domain.settings.name);
     if (!domid) return domain.life.OnFailure("it ended as soon as it was created");
     return domain.life.OnCreated(*domid);
-  });
+  };
+  std::ranges::copy(RunXl(domain, std::move(arguments), created), std::back_inserter(steps));
+  return steps;
 }
 
 void Supervisor::EndCreation(Domain& domain) {
@@ -407,19 +463,29 @@ LifeCycle::Steps Supervisor::Attach(Domain& domain) {
     Say(domain, std::format("domain {} serves, {} ms after its start", domain.life.domid(),
                             (*domain.connected_at - *domain.started_at).count()));
   }
-  domain.attach_error.clear();
-  if (domain.settings.kind == VOS_DOMAIN_NETWORK) {
-    if (const auto attached = tools_.network.Attach(); !attached) {
-      domain.attach_error = attached.error().message;
-      Say(domain, domain.attach_error);
-    }
-  }
+  const bool network = domain.settings.kind == VOS_DOMAIN_NETWORK;
+  if (network) AttachNamespace(domain);
   if (domain.device.empty()) {
     Settle(domain);  // nothing to find out
-    StartKeeper(domain);
+    StartKeeper(domain, /*before_lease=*/false);
   }
-  if (!domain.settled) domain.settle_timer->Set(kSettleLimit);
+  if (!domain.settled || (network && !domain.keeper)) domain.settle_timer->Set(kSettleLimit);
+  if (network || domain.device.empty() || IsSettled(domain.disk)) return domain.life.OnServing();
   return {};
+}
+
+void Supervisor::AttachNamespace(Domain& domain) {
+  domain.attach_error.clear();
+  if (access(kAttachedFile, F_OK) == 0) return;
+  const auto attached = tools_.network.Attach();
+  if (!attached) Say(domain, attached.error().message);
+  // EOPNOTSUPP: an operator attached another one.
+  if (attached || attached.error().code == EOPNOTSUPP) {
+    WriteFile(kAttachedFile, "");
+  } else if (attached.error().code != ENOTCONN) {
+    // That would have been a domain that is gone again: its successor will do.
+    domain.attach_error = attached.error().message;
+  }
 }
 
 LifeCycle::Steps Supervisor::TakeOver(Domain& domain) {
@@ -463,6 +529,7 @@ void Supervisor::EndTakeover(Domain& domain, const Result<void>& done) {
   }
   domain.takeover.reset();
   Leave(standby);
+  standby.core_wanted = domain.life.died();
   standby.nodes = std::exchange(domain.nodes, ConnectionNodes(primary_, heir));
   // First the new domain: the dead one has time.
   LifeCycle::Steps next = standby.life.Yield();
@@ -486,6 +553,9 @@ Result<void> Supervisor::Rename(const std::vector<std::pair<std::uint32_t, std::
 void Supervisor::Leave(Domain& domain) {
   const std::string& name = domain.settings.name;
   domain.keeper.reset();
+  domain.keeper_timer->Clear();
+  domain.keeper_pause = kKeeperPause;
+  domain.keeper_ended = false;
   domain.connected_at.reset();
   domain.settle_timer->Clear();
   if (domain.nodes) {
@@ -507,7 +577,6 @@ void Supervisor::Leave(Domain& domain) {
 }
 
 LifeCycle::Steps Supervisor::Clean(Domain& domain) {
-  domain.xl.reset();
   EndCreation(domain);
   Leave(domain);
   domain.awaits_standby = false;
@@ -518,9 +587,19 @@ LifeCycle::Steps Supervisor::Clean(Domain& domain) {
     Domain& standby = *domain.standby;
     if (touched) {
       Do(standby, standby.life.OnFailure("it could not take over"));
-      standby.has_device = standby.life.phase() == Phase::kCleaning;
+      standby.has_device = standby.life.remains();
     }
   }
+  if (!domain.xl) return Destroy(domain);
+  // What it is doing to the domain is over only when it has ended, and if it sleeps where nothing
+  // interrupts it, that takes as long as it takes.
+  domain.core_timer->Clear();
+  domain.xl_next = [this, &domain](int) { return Destroy(domain); };
+  domain.xl->Kill();
+  return {};
+}
+
+LifeCycle::Steps Supervisor::Destroy(Domain& domain) {
   // The name finds what a failed creation may have left.
   std::uint32_t domid = domain.life.domid();
   if (domid == 0) domid = FindByName(domain.settings.name).value_or(0);
@@ -531,6 +610,38 @@ LifeCycle::Steps Supervisor::Clean(Domain& domain) {
   if (health.gone) return Cleaned(domain, domid);
   // At once, whatever it does; destroying it takes the toolstack a while.
   if (health.alive) tools_.hypervisor.Stop(domid);
+  const bool core = std::exchange(domain.core_tried, domid) != domid && domain.life.domid() != 0 &&
+                    (domain.core_wanted || domain.life.died());
+  if (core && !domain.settings.core.empty()) return DumpCore(domain, domid);
+  return RunDestroy(domain, domid);
+}
+
+LifeCycle::Steps Supervisor::DumpCore(Domain& domain, std::uint32_t domid) {
+  Domain& whose = domain.parked_for != nullptr ? *domain.parked_for : domain;
+  const CoreFiles cores(domain.settings.core, whose.settings.name);
+  const auto file = cores.Begin(std::chrono::system_clock::now());
+  if (!file) {
+    Say(whose, std::format("the memory of domain {} is not kept: {}", domid, file.error().message));
+    return RunDestroy(domain, domid);
+  }
+  domain.core_timer->Set(kCoreLimit);
+  return RunXl(domain, {"dump-core", std::to_string(domid), *file},
+               [this, &domain, &whose, domid, cores, file = *file](int status) {
+                 domain.core_timer->Clear();
+                 const auto kept = status == 0 ? cores.Keep(file) : Fail(domain.xl_complaint);
+                 if (kept) {
+                   whose.core = *kept;
+                   Say(whose, std::format("the memory of domain {} is in {}", domid, *kept));
+                 } else {
+                   cores.Drop(file);
+                   Say(whose, std::format("the memory of domain {} is not kept: {}", domid,
+                                          kept.error().message));
+                 }
+                 return RunDestroy(domain, domid);
+               });
+}
+
+LifeCycle::Steps Supervisor::RunDestroy(Domain& domain, std::uint32_t domid) {
   // libxl asks the domain to let go of its device, and would wait ten seconds for the answer of one
   // that runs no more, unless the back-end has no state.
   tools_.store.Remove(std::format("/local/domain/{}/backend/pci/{}/0/state", primary_, domid));
@@ -546,9 +657,10 @@ LifeCycle::Steps Supervisor::Cleaned(Domain& domain, std::uint32_t domid) {
   // Only now: until the domain is gone it may still use what the back-end shares with it.
   if (domain.nodes) domain.nodes->Remove(tools_.store);
   domain.nodes.reset();
+  domain.core_wanted = false;
   if (domid != 0) Forget(domid);
   const Domain* standby = domain.standby.get();
-  if (standby != nullptr && standby->has_device && standby->life.phase() == Phase::kCleaning) {
+  if (standby != nullptr && standby->has_device) {
     domain.awaits_standby = true;
     return {};
   }
@@ -586,6 +698,7 @@ LifeCycle::Steps Supervisor::RunXl(Domain& domain, std::vector<std::string> argu
   const std::string action = "xl " + arguments[0];
   arguments.insert(arguments.begin(), "xl");
   domain.xl_complaint = "no explanation was given";
+  domain.xl_next = std::move(next);
   Domain* d = &domain;
   auto child = Child::Start(
       tools_.loop, arguments,
@@ -593,12 +706,18 @@ LifeCycle::Steps Supervisor::RunXl(Domain& domain, std::vector<std::string> argu
         d->xl_complaint = OneLine(Trim(line));
         Say(*d, action + ": " + d->xl_complaint);
       },
-      [this, d, action, next = std::move(next)](int status) {
+      [this, d, action](int status) {
         const std::unique_ptr<Child> ended = std::move(d->xl);
         if (status != 0) Say(*d, std::format("{}: exit status {}", action, status));
+        const auto next = std::move(d->xl_next);
         Do(*d, next(status));
       });
-  if (!child) return domain.life.OnFailure("cannot run " + action + ": " + child.error().message);
+  if (!child) {
+    domain.xl_complaint = "cannot run it: " + child.error().message;
+    Say(domain, action + ": " + domain.xl_complaint);
+    const auto then = std::move(domain.xl_next);
+    return then(kNotStarted);
+  }
   domain.xl = std::move(*child);
   return {};
 }
@@ -672,7 +791,9 @@ void Supervisor::OnResolverChange(Domain& domain) {
     Say(domain, "its name servers are in /etc/resolv.conf");
   }
   Settle(domain);
-  StartKeeper(domain);
+  // What this one began with lacks what the lease brought.
+  if (domain.keeper_before_lease) domain.keeper.reset();
+  StartKeeper(domain, /*before_lease=*/false);
 }
 
 void Supervisor::OnDiskChange(Domain& domain) {
@@ -688,6 +809,7 @@ void Supervisor::OnDiskChange(Domain& domain) {
     AnswerAll(domain.prepare_clients,
               IsServed(report) ? "ok" : "error its disk: " + OneLine(Describe(report)));
     Settle(domain);
+    Do(domain, domain.life.OnServing());
   }
   Publish();
 }
@@ -703,12 +825,30 @@ void Supervisor::Settle(Domain& domain) {
   ReportStart();
 }
 
-void Supervisor::StartKeeper(Domain& domain) {
+void Supervisor::StartKeeper(Domain& domain, bool before_lease) {
   if (domain.keeper || domain.settings.kind != VOS_DOMAIN_NETWORK) return;
+  domain.keeper_before_lease = before_lease;
+  domain.keeper_timer->Clear();
   Domain* d = &domain;
+  const auto again = [d] {
+    d->keeper_timer->Set(d->keeper_pause);
+    d->keeper_pause = std::min(2 * d->keeper_pause, kMaxKeeperPause);
+  };
+  // An operator detached the namespace: there the keeper would see another stack.
+  const auto state = ReadKernelState();
+  if (state && state->attached != kInitialNamespace) {
+    NetworkSettled(domain);
+    again();
+    return;
+  }
+  if (std::exchange(domain.keeper_ended, false)) {
+    Say(domain, "the keeper of its addresses and routes had ended; this is another one");
+  }
+  std::vector<std::string> command = {"/proc/self/exe", "--keep-network", kNetworkChangesFile};
+  if (before_lease) command.push_back("--before-lease");
   const auto started = tools_.network.Inside([&]() -> Result<void> {
     auto child = Child::Start(
-        tools_.loop, {"/proc/self/exe", "--keep-network", kNetworkChangesFile},
+        tools_.loop, command,
         [this, d](std::string_view line) {
           if (Trim(line) == kKeeperSettled) {
             NetworkSettled(*d);
@@ -716,7 +856,11 @@ void Supervisor::StartKeeper(Domain& domain) {
             Say(*d, "network: " + OneLine(Trim(line)));
           }
         },
-        [d](int) { d->keeper.reset(); });
+        [d, again](int) {
+          d->keeper.reset();
+          d->keeper_ended = true;
+          again();
+        });
     if (!child) return std::unexpected(child.error());
     domain.keeper = std::move(*child);
     return {};
@@ -724,6 +868,7 @@ void Supervisor::StartKeeper(Domain& domain) {
   if (started) return;
   Say(domain, "addresses and routes are not kept: " + started.error().message);
   NetworkSettled(domain);
+  again();
 }
 
 void Supervisor::NetworkSettled(const Domain& domain) {
@@ -822,6 +967,8 @@ void Supervisor::Publish() {
     }
     one.reason = domain->attach_error.empty() ? domain->life.reason() : domain->attach_error;
     one.connected_at = domain->connected_at;
+    one.ended_at = domain->ended_at;
+    one.core = domain->core;
     if (const Domain* standby = domain->standby.get(); standby != nullptr) {
       const bool parked = standby->life.phase() == Phase::kConnected;
       one.standby_state = parked ? kParked : PhaseName(standby->life.phase());
@@ -837,32 +984,38 @@ void Supervisor::Publish() {
 }
 
 void Supervisor::ReportStart() {
-  for (const auto& domain : domains_) {
-    std::string reason;
-    if (domain->life.phase() == Phase::kFailed) reason = domain->life.reason();
-    if (!domain->attach_error.empty()) reason = domain->attach_error;
-    if (reason.empty()) continue;
-    if (access(kReadyFile, F_OK) != 0 && access(kFailedFile, F_OK) != 0) {
-      WriteFile(kFailedFile, domain->settings.name + ": " + OneLine(reason) + "\n");
-    }
-    return;
-  }
+  std::string failure;
   std::string disks;
+  bool all_serve = true;
+  bool over = true;
   for (const auto& domain : domains_) {
-    if (domain->life.phase() != Phase::kConnected || !domain->settled) return;
+    const bool failed = domain->life.phase() == Phase::kFailed;
+    const bool serves = domain->life.phase() == Phase::kConnected && domain->settled;
+    all_serve = all_serve && serves;
+    over = over && (serves || failed || domain->life.restarts() > kFirstRestarts);
+    if (failure.empty() && (failed || !domain->attach_error.empty())) {
+      failure = domain->settings.name + ": " +
+                OneLine(failed ? domain->life.reason() : domain->attach_error) + "\n";
+    }
     if (domain->settings.kind != VOS_DOMAIN_STORAGE) continue;
     const std::string_view state = domain->device.empty() ? kNoDisk : domain->disk.state;
     disks += std::format("{} {}\n", domain->settings.name, state);
   }
-  if (ready_ != disks) {
+  if (!failure.empty()) {
+    if (access(kReadyFile, F_OK) != 0 && access(kFailedFile, F_OK) != 0) {
+      WriteFile(kFailedFile, failure);
+    }
+  } else if (all_serve && ready_ != disks) {
     unlink(kFailedFile);
     WriteFile(kReadyFile, disks);
     if (!ready_) tools_.log.Write("ready");
     ready_ = disks;
   }
-  // Only now, so that they hold up nobody.
+  // Only when the start is over, so that they hold up nobody; one that failed has none to hold up.
+  if (!over) return;
   for (const auto& domain : domains_) {
-    if (domain->standby && domain->standby->life.phase() == Phase::kStopped) {
+    if (domain->standby && domain->standby->life.phase() == Phase::kStopped &&
+        domain->life.phase() == Phase::kConnected && domain->settled) {
       Do(*domain->standby, domain->standby->life.Start());
     }
   }

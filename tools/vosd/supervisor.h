@@ -79,6 +79,9 @@ class Supervisor {
   LifeCycle::Steps WriteNodes(Domain& domain);
   LifeCycle::Steps Watch(Domain& domain);
   LifeCycle::Steps Attach(Domain& domain);
+  // The namespace, to the network domain, unless that was done before in this boot: what an operator
+  // changed since stays.
+  void AttachNamespace(Domain& domain);
   LifeCycle::Steps TakeOver(Domain& domain);
   void EndTakeover(Domain& domain, const Result<void>& done);
   // Something happened to a standby; whose it is may wait for that.
@@ -88,6 +91,11 @@ class Supervisor {
   // What it says and does matters no more.
   void Leave(Domain& domain);
   LifeCycle::Steps Clean(Domain& domain);
+  // No xl runs for the domain any more.
+  LifeCycle::Steps Destroy(Domain& domain);
+  // Keeps its memory first, if that is possible.
+  LifeCycle::Steps DumpCore(Domain& domain, std::uint32_t domid);
+  LifeCycle::Steps RunDestroy(Domain& domain, std::uint32_t domid);
   // Nothing of the domain is left for the hypervisor.
   LifeCycle::Steps Cleaned(Domain& domain, std::uint32_t domid);
   // What the toolstack leaves of a domain in xenstore: some of a device whose back-end has no state,
@@ -96,7 +104,7 @@ class Supervisor {
   // The same of domains that were gone before this supervisor came.
   void ForgetTheGone();
 
-  // Runs xl; `next` gives the steps that follow from its exit status.
+  // Runs xl, one at a time for each domain; `next` gives the steps that follow from its exit status.
   LifeCycle::Steps RunXl(Domain& domain, std::vector<std::string> arguments,
                          std::function<LifeCycle::Steps(int status)> next);
 
@@ -109,8 +117,8 @@ class Supervisor {
   void Settle(Domain& domain);
   void OnReleasedDomain();
   void CheckHealth(Domain& domain);
-  // The domain has configured itself: what programs changed in the last one is restored.
-  void StartKeeper(Domain& domain);
+  // The domain has configured itself, or does not: what programs changed in the last one is restored.
+  void StartKeeper(Domain& domain, bool before_lease);
   void NetworkSettled(const Domain& domain);
   void OnRequest(int client, std::string_view request);
   void OnPrepareRequest(Domain& domain, int client);
