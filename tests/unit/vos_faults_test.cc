@@ -45,6 +45,7 @@ RoundRecord SomeRound(std::uint32_t number) {
   round.reason = "it crashed, \"says\" <Xen>";
   round.detection_ms = 1.5 + number;
   round.outage_ms = 3000;
+  round.boot_ms = 2500;
   round.in_flight = {{"recv: ECONNRESET", 1}};
   round.errors = {{"recv: ECONNRESET", 1}, {"socket: ENETDOWN", 2}};
   round.longest_call_ms = 2900;
@@ -144,6 +145,7 @@ TEST(FaultCampaign, GoesOnWhereItWasEnded) {
   {
     auto campaign = CampaignDirectory::Open(path, Settings("pairs"));
     ASSERT_TRUE(campaign.has_value()) << campaign.error().message;
+    EXPECT_TRUE(campaign->fresh());
     ASSERT_TRUE(campaign->Append(SomeRound(0)).has_value());
     ASSERT_TRUE(campaign->Append(SomeRound(1)).has_value());
   }
@@ -151,6 +153,7 @@ TEST(FaultCampaign, GoesOnWhereItWasEnded) {
   std::ofstream(path + "/rounds.jsonl", std::ios::app) << FormatRound(SomeRound(2)).substr(0, 40);
   auto campaign = CampaignDirectory::Open(path, Settings("pairs"));
   ASSERT_TRUE(campaign.has_value()) << campaign.error().message;
+  EXPECT_FALSE(campaign->fresh());
   EXPECT_THAT(campaign->rounds(), SizeIs(2));
   ASSERT_TRUE(campaign->Append(SomeRound(2)).has_value());
 
@@ -192,7 +195,7 @@ TEST(FaultReport, AddsUp) {
   EXPECT_EQ(report.all.in_flight.at("recv: ECONNRESET"), 3u);
   EXPECT_THAT(report.exceptions, SizeIs(2));
 
-  EXPECT_THAT(FaultReportText(report), HasSubstr("recovered: missed"));
+  EXPECT_THAT(FaultReportText(report), HasSubstr("target missed: at least 99 % of what"));
   const auto json = nlohmann::json::parse(FaultReportJson(report));
   EXPECT_EQ(json["all"]["manifested"], 3);
   EXPECT_EQ(json["by_kind"]["panic"]["outage_ms"]["median"], 3000);
@@ -200,6 +203,24 @@ TEST(FaultReport, AddsUp) {
   EXPECT_THAT(page, HasSubstr("<svg"));
   EXPECT_THAT(page, HasSubstr("after-fetch"));
   EXPECT_THAT(page, Not(HasSubstr("<script")));
+  EXPECT_EQ(json["by_pair"]["network"]["panic"]["after-fetch"]["rounds"], 2);
+  EXPECT_EQ(json["campaigns"][1]["rounds"], 1);
+  EXPECT_THAT(page, HasSubstr("<td class=\"bad\">1"));
+}
+
+TEST(FaultReport, TargetsAreMeasuredOnCrashesThatEndWhatServes) {
+  CampaignRounds network{Settings("pairs"), {SomeRound(0), SomeRound(1), SomeRound(2)}};
+  network.rounds[1].fault.point = "handshake";
+  network.rounds[1].detection_ms = 40'000;
+  network.rounds[2].fault.kind = "hang";
+  network.rounds[2].detection_ms = 1000;
+  network.rounds[2].longest_call_ms = 26'000;
+  const std::string text = FaultReportText(MakeFaultReport({network}));
+  EXPECT_THAT(text, HasSubstr("target met: network: a crash is noticed within 10 ms, median: "
+                              "1.5 ms of 1\n"));
+  EXPECT_THAT(text, HasSubstr("target met: network: outage of a crash up to the boot's 2500 ms"));
+  EXPECT_THAT(text, Not(HasSubstr("standby")));
+  EXPECT_THAT(text, HasSubstr("target missed: no call lasts beyond its bound: 1 rounds\n"));
 }
 
 TEST(FaultReport, OfNothing) {

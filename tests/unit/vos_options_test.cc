@@ -113,12 +113,17 @@ TEST(Options, AFaultCanWaitForAPoint) {
 
 TEST(Options, Faults) {
   EXPECT_EQ(Parsed<FaultsListCommand>({"faults", "list"}).domain, "");
-  const auto run = Parsed<FaultsRunCommand>({"faults", "run", "--domain", "storage", "--mix",
-                                             "random", "--rounds", "300", "--seed", "9"});
+  const auto run = Parsed<CampaignRun>({"faults", "run", "--domain", "storage", "--mix", "random",
+                                        "--rounds", "300", "--seed", "9"});
   EXPECT_EQ(run.settings, (CampaignSettings{"storage", "files", "random", 300, 9}));
   EXPECT_EQ(run.directory, "faults-storage");
+  EXPECT_FALSE(run.limit.has_value() || run.json);
+  const auto part =
+      Parsed<CampaignRun>({"faults", "run", "--domain", "storage", "--for", "9", "--json"});
+  EXPECT_EQ(part.limit, std::chrono::seconds(9));
+  EXPECT_TRUE(part.json);
   EXPECT_EQ(
-      Parsed<FaultsRunCommand>({"faults", "run", "--domain", "network", "--resume", "d"}).directory,
+      Parsed<CampaignRun>({"faults", "run", "--domain", "network", "--resume", "d"}).directory,
       "d");
   EXPECT_EQ(Refused({"faults", "run"}).exit_status, 2);
   EXPECT_EQ(Refused({"faults", "run", "--domain", "network", "--workload", "files"}).exit_status,

@@ -197,6 +197,7 @@ Result<CampaignDirectory> CampaignDirectory::Open(const std::string& path,
   CampaignDirectory directory =
       found ? std::move(*found) : CampaignDirectory(path + "/rounds.jsonl");
   directory.settings_ = settings;
+  directory.fresh_ = !found;
   // Anew, without what was not written to its end.
   std::string text = FormatSettings(settings) + "\n";
   for (const RoundRecord& round : directory.rounds_) text += FormatRound(round) + "\n";

@@ -40,6 +40,8 @@ class CampaignDirectory {
 
   const CampaignSettings& settings() const { return settings_; }
   const std::vector<RoundRecord>& rounds() const { return rounds_; }
+  // Nobody had begun it before.
+  bool fresh() const { return fresh_; }
   // On the disk when it returns.
   Result<void> Append(const RoundRecord& round);
 
@@ -50,6 +52,7 @@ class CampaignDirectory {
   std::string file_;
   CampaignSettings settings_;
   std::vector<RoundRecord> rounds_;
+  bool fresh_ = false;
 };
 
 }  // namespace vos

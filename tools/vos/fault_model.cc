@@ -62,6 +62,10 @@ const FaultPoint* FindFaultPoint(std::string_view name) { return Find(FaultPoint
 std::vector<std::string> FaultKindNames() { return Names(FaultKinds()); }
 std::vector<std::string> FaultPointNames() { return Names(FaultPoints()); }
 
+std::chrono::milliseconds CallBound(std::string_view domain) {
+  return milliseconds(domain == "network" ? 25'000 : 35'000);
+}
+
 std::string_view WhyNot(std::string_view domain, const FaultKind& kind, const FaultPoint& point) {
   const bool before_connection = point.name == "handshake" || point.name == "grant";
   if (kind.name == "daemon" && domain != "storage") return "the domain has no daemon";

@@ -39,6 +39,9 @@ const FaultPoint* FindFaultPoint(std::string_view name);
 
 inline constexpr std::string_view kFaultDomains[] = {"network", "storage"};
 
+// No call of a program waits longer for a domain: docs/failure-semantics.md. Emulation adds to it.
+std::chrono::milliseconds CallBound(std::string_view domain);
+
 // Why a domain ("network", "storage") cannot have the fault there; empty: it can.
 std::string_view WhyNot(std::string_view domain, const FaultKind& kind, const FaultPoint& point);
 

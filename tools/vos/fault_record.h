@@ -47,6 +47,8 @@ struct RoundRecord {
   // From the beginning of the fault until it was noticed; about, at points of a beginning domain.
   std::optional<double> detection_ms;
   std::optional<double> outage_ms;  // from the last answer before to the first one after
+  // From the beginning of the domain that took the place until it served; none: a standby did.
+  std::optional<double> boot_ms;
   // How the calls ended that were under way when the domain failed: "recv: ECONNRESET" -> how many.
   std::map<std::string, std::uint32_t> in_flight;
   // And all that failed: the same.

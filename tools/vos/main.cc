@@ -94,10 +94,18 @@ int Execute(const FaultsListCommand& command) {
   return Finish(Result<std::string>(FaultTable(command.domain)));
 }
 
-int Execute(const FaultsRunCommand& command) {
-  const auto good = RunFaults(command.settings, command.directory);
-  if (!good) return Finish(Result<void>(std::unexpected(good.error())));
-  return *good ? 0 : 1;
+int Execute(const CampaignRun& command) {
+  const auto end = RunFaults(command);
+  if (!end) return Finish(Result<void>(std::unexpected(end.error())));
+  switch (*end) {
+    case CampaignEnd::kGood:
+      return 0;
+    case CampaignEnd::kViolations:
+      return 1;
+    case CampaignEnd::kTimeUp:
+      break;
+  }
+  return 3;
 }
 
 int Execute(const FaultsReportCommand& command) {

@@ -148,7 +148,7 @@ std::expected<Command, Message> ParseOptions(const std::vector<std::string>& arg
       ->option_text("network|storage");
   CLI::App* faults_run = faults->add_subcommand(
       "run", "inject faults one after the other under a workload, and see what comes of them");
-  FaultsRunCommand campaign;
+  CampaignRun campaign;
   faults_run->add_option("--domain", campaign.settings.domain, "which is to fail")
       ->check(CLI::IsMember(domains))
       ->required()
@@ -174,7 +174,15 @@ std::expected<Command, Message> ParseOptions(const std::vector<std::string>& arg
       ->add_option("--resume", campaign.directory,
                    "where the rounds are kept; goes on with what is there")
       ->option_text("DIR [faults-DOMAIN]");
-  faults_run->footer("Exit status: 1 if a round was not as it should be.");
+  std::uint32_t campaign_seconds = 0;
+  CLI::Option* campaign_limit =
+      faults_run->add_option("--for", campaign_seconds, "begin no round after this time")
+          ->check(CLI::Range(std::uint32_t{1}, std::uint32_t{1'000'000}))
+          ->option_text("SECONDS");
+  faults_run->add_flag("--json", campaign.json,
+                       "what is added to DIR/rounds.jsonl on standard output too, line by line");
+  faults_run->footer(
+      "Exit status: 1 if a round was not as it should be, 3 if time was up before the last one.");
   CLI::App* faults_report = faults->add_subcommand("report", "what campaigns add up to");
   FaultsReportCommand report;
   faults_report->add_option("DIR", report.directories, "of campaigns")->required();
@@ -224,6 +232,7 @@ std::expected<Command, Message> ParseOptions(const std::vector<std::string>& arg
           "faults run: workloads of this domain are " + Join(workloads), "vos faults run --help"));
     }
     if (campaign.directory.empty()) campaign.directory = "faults-" + settings.domain;
+    if (*campaign_limit) campaign.limit = std::chrono::seconds(campaign_seconds);
     return campaign;
   }
   if (*restart) return RestartCommand{restarted};

@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "tools/vos/fault_record.h"
+#include "tools/vos/fault_run.h"
 
 namespace vos {
 
@@ -44,10 +44,6 @@ struct KillCommand {
 struct FaultsListCommand {
   std::string domain;  // empty: all
 };
-struct FaultsRunCommand {
-  CampaignSettings settings;
-  std::string directory;
-};
 struct FaultsReportCommand {
   std::vector<std::string> directories;
   std::string output;
@@ -60,7 +56,7 @@ struct PrepareCommand {
 };
 
 using Command = std::variant<StatusCommand, StatsCommand, PingCommand, RunCommand, NetworkCommand,
-                             KillCommand, FaultsListCommand, FaultsRunCommand, FaultsReportCommand,
+                             KillCommand, FaultsListCommand, CampaignRun, FaultsReportCommand,
                              RestartCommand, PrepareCommand>;
 
 // What to print instead of running a command: help, the version, or what is wrong.
