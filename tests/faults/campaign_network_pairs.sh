@@ -1,14 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Every valid pair of a fault and a point of the protocol, in the network domain.
+# Every valid pair of a fault and a point of the protocol, in the network domain, in as many boots as it takes; ended
+# anywhere, it goes on there.
 # tier: long
-# boot: own
-# time: 3500
-# expect-log primary: it crashed or shut down
-# expect-log primary: it hangs
-# expect-log network: Kernel panic
-# expect-log network: NULL pointer dereference
-# expect-log network: Call Trace
-# expect-log network: Oops
-. "$TEST_DIRECTORY/campaign.inc"
-campaign network pairs 0
+# boot: host
+# time: 3600
+exec tests/campaign --minutes 55 network-pairs --domain network --mix pairs --seed 1

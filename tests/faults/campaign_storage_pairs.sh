@@ -1,14 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Every valid pair of a fault and a point of the protocol, in the storage domain.
+# Every valid pair of a fault and a point of the protocol, in the storage domain, in as many boots as it takes; ended
+# anywhere, it goes on there.
 # tier: long
-# boot: own
-# time: 3500
-# expect-log primary: it crashed or shut down
-# expect-log primary: it hangs
-# expect-log storage: Kernel panic
-# expect-log storage: NULL pointer dereference
-# expect-log storage: Call Trace
-# expect-log storage: Oops
-. "$TEST_DIRECTORY/campaign.inc"
-campaign storage pairs 0
+# boot: host
+# time: 3600
+exec tests/campaign --minutes 55 storage-pairs --domain storage --mix pairs --seed 1
