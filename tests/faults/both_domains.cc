@@ -52,13 +52,7 @@ int main() {
   const Fd local_file(mkostemp(local.data(), O_CLOEXEC));
   CHECK(local_file >= 0);
 
-  const DomainState network = DomainNamed("network"), storage = DomainNamed("storage");
-  {
-    SupervisorStopped supervisor;
-    Kill("destroy", "network");
-    Kill("destroy", "storage");
-    AwaitFailure(network);
-    AwaitFailure(storage);
+  const auto during = [&] {
     AtOnce("a local socket", [] {
       int ends[2];
       CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends));
@@ -107,9 +101,8 @@ int main() {
     });
     AtOnce("vos ping", [] { CHECK(Execute({"sh", "-c", "vos ping >/dev/null 2>&1"}) != 0); });
     AtOnce("vos status", [] { CHECK_EQ(Execute({"sh", "-c", "vos status >/dev/null"}), 0); });
-  }
-  AwaitRecovery(network);
-  AwaitRecovery(storage);
+  };
+  Outage(during, {"network", "storage"});
   CheckSame(ReadAt(file, 15, 0), "what was synced", "the file");
   WriteAt(file, "written after it", 0);
   CHECK_OK(fsync(file));

@@ -3,6 +3,9 @@
 #ifndef VIRTUOS_TESTS_FAULTS_DOMAIN_H_
 #define VIRTUOS_TESTS_FAULTS_DOMAIN_H_
 
+#include <initializer_list>
+#include <vector>
+
 #include "tests/system/testing.h"
 
 namespace vos::testing {
@@ -98,17 +101,21 @@ inline DomainState AwaitRecovery(const DomainState& before) {
   FAIL("no new domain within %d ms", kRecovered);
 }
 
-// An outage: the domain is killed, `during` runs while there is none, then a new one is awaited.
+// An outage: the domains are killed, `during` runs while there is none of them, then new ones are
+// awaited.
 template <typename During>
-void Outage(During during, const char* domain = "network") {
-  const DomainState before = DomainNamed(domain);
-  CHECK(before.connected);
+void Outage(During during, std::initializer_list<const char*> domains = {"network"}) {
+  std::vector<DomainState> before;
+  for (const char* domain : domains) {
+    before.push_back(DomainNamed(domain));
+    CHECK(before.back().connected);
+  }
   SupervisorStopped supervisor;
-  Kill("destroy", domain);
-  AwaitFailure(before);
+  for (const char* domain : domains) Kill("destroy", domain);
+  for (const DomainState& state : before) AwaitFailure(state);
   during();
   supervisor.Continue();
-  AwaitRecovery(before);
+  for (const DomainState& state : before) AwaitRecovery(state);
 }
 
 }  // namespace vos::testing

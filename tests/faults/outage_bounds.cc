@@ -32,13 +32,7 @@ int main() {
   if (!InStorageDomain()) SKIP("not in the storage domain");
   Put("file", Text(100'000, 1));
   sync();
-  const DomainState network = DomainNamed("network"), storage = DomainNamed("storage");
-  {
-    SupervisorStopped supervisor;
-    Kill("destroy", "network");
-    Kill("destroy", "storage");
-    AwaitFailure(network);
-    AwaitFailure(storage);
+  const auto during = [] {
     const int64_t down = Milliseconds();
     // At the same time, as programs do.
     std::vector<pid_t> waiting;
@@ -59,9 +53,8 @@ int main() {
       struct stat status;
       return stat("nothing", &status);
     });
-  }
-  AwaitRecovery(network);
-  AwaitRecovery(storage);
+  };
+  Outage(during, {"network", "storage"});
   CheckSame(Contents("file"), Text(100'000, 1), "the file");
   CHECK_OK(mkdir("new", 0755));
   const Pair pair = TcpPair(AF_INET);

@@ -68,7 +68,7 @@ int main() {
   for (int kill = 0; kill < kKills; kill++) {
     const int before[] = {ledger->positioned, ledger->appended};
     Sleep(500);
-    Outage([] {}, "storage");
+    Outage([] {}, {"storage"});
     // Both go on.
     for (const int64_t end = Milliseconds() + kRecovered;
          ledger->positioned < before[0] + 20 || ledger->appended < before[1] + 20; Sleep(50))
@@ -82,7 +82,7 @@ int main() {
   ledger->stop = true;
   Join(positioned);
   Join(appended);
-  Outage([] {}, "storage");
+  Outage([] {}, {"storage"});
   std::string expected;
   for (int i = 0; i < ledger->positioned; i++) expected += Record(i);
   CheckSame(Contents("positioned").substr(0, expected.size()), expected, "the records");

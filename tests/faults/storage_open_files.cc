@@ -174,7 +174,7 @@ int main() {
           WaitUntilBlocked(faulting);
           if (round == 0) abandoned.Close();
         },
-        "storage");
+        {"storage"});
     Join(waiting);
     Join(faulting);
     expected.replace(50'000, 16, "while it is gone");

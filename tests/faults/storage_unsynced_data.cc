@@ -42,7 +42,7 @@ int main() {
     WriteAt(closed, "lost", 100);
   }
 
-  Outage([&] {}, "storage");
+  Outage([&] {}, {"storage"});
 
   CHECK_OK(fsync(synced));
   CHECK_OK(fsync(datasync));
@@ -79,7 +79,7 @@ int main() {
   {
     const Mapping mapping(mapped, 20'000, PROT_READ | PROT_WRITE, MAP_SHARED);
     memcpy(mapping.data(), "by mapping", 10);
-    Outage([&] {}, "storage");
+    Outage([&] {}, {"storage"});
     const int result = fsync(mapped);
     CHECK(result == 0 || errno == EIO);
     if (result == 0) CheckSame(ReadAt(mapped, 10, 0), "by mapping", "a dirty page");

@@ -95,7 +95,7 @@ int main() {
     const Fd fd = Open("mkdir", O_RDONLY | O_DIRECTORY);
     CHECK_OK(fsync(fd));
   }
-  Outage([] {}, "storage");
+  Outage([] {}, {"storage"});
   CHECK(Exists("mkdir/new"));
   {
     const Fd fd = Open("mkdir", O_RDONLY | O_DIRECTORY);

@@ -99,7 +99,7 @@ int main() {
     }
     gate.Pass();  // written
     gate.Pass();  // synced
-    Outage([] {}, "storage");
+    Outage([] {}, {"storage"});
     gate.Pass();  // the domain has died
     for (int i = 0; i < kClosed; i++) {
       const Fd fd = Open(Name("closed", i), O_RDWR);

@@ -205,7 +205,7 @@ inline int CopyTreeAcross(int entries, int deaths) {
   // One death may be told by a name, by data and by their syncs, and once more by a late close.
   CHECK(progress->again <= 4 * deaths);
   // What is read now is what the disk has.
-  Outage([] {}, "storage");
+  Outage([] {}, {"storage"});
   CompareTree(directory.path("tree"), tree);
   return 0;
 }
