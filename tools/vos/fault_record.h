@@ -44,7 +44,7 @@ struct RoundRecord {
   bool recovered = false;   // the workload goes on; of a fault that ends it, in another domain
   std::string detected_by;  // "kernel", "vosd", "iommu", "init"; empty: nobody noticed
   std::string reason;       // the detector's words
-  // From the beginning of the fault until it was noticed; about, at points of a beginning domain.
+  // From the beginning of the fault until it was noticed.
   std::optional<double> detection_ms;
   std::optional<double> outage_ms;  // from the last answer before to the first one after
   // From the beginning of the domain that took the place until it served; none: a standby did.

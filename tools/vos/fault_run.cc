@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/vos/fault_run.h"
 
+#include <x86intrin.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -70,13 +72,32 @@ std::string ErrorName(int error) {
   return error == 0 ? "succeeded" : name != nullptr ? name : std::to_string(error);
 }
 
-// "[   12.345678] text": that time of the domain's own.
-std::optional<double> StampMs(std::string_view line) {
-  const std::size_t begin = line.find('[');
-  const std::size_t end = line.find(']');
-  if (begin == line.npos || end == line.npos || end < begin) return std::nullopt;
-  const auto seconds = ParseDecimal<double>(Trim(line.substr(begin + 1, end - begin - 1)));
-  return seconds ? std::optional(*seconds * 1000) : std::nullopt;
+// The time-stamp counter, the same in all domains (tsc_mode = "native"), on the clock of NowNs().
+class CycleClock {
+ public:
+  // When it stood at `cycles`, not long ago.
+  SinceBootNs TimeOf(std::uint64_t cycles) const {
+    const Reading now;
+    const double ns_per_cycle = static_cast<double>(now.time - first_.time) /
+                                static_cast<double>(now.cycles - first_.cycles);
+    const auto since = static_cast<std::int64_t>(now.cycles - cycles);
+    return now.time - static_cast<SinceBootNs>(static_cast<double>(since) * ns_per_cycle);
+  }
+
+ private:
+  struct Reading {
+    SinceBootNs time = NowNs();
+    std::uint64_t cycles = __rdtsc();
+  };
+  Reading first_;  // long before those that follow, so that their distance is exact
+};
+
+// "fault: KIND at POINT, as ordered, cycle 1234"
+std::optional<std::uint64_t> CycleOf(std::string_view line) {
+  constexpr std::string_view kCycle = ", cycle ";
+  const std::size_t at = line.find(kCycle);
+  if (at == line.npos) return std::nullopt;
+  return ParseDecimal<std::uint64_t>(Trim(line.substr(at + kCycle.size())));
 }
 
 std::uint64_t BoundChannels() {
@@ -116,6 +137,7 @@ class Campaign {
   FaultOrders orders_;
   HypervisorLog hypervisor_;
   PrimaryLog primary_;
+  const CycleClock cycles_;
   std::optional<HeldResources> baseline_;  // after the first round
 };
 
@@ -137,15 +159,13 @@ struct Campaign::Course {
 
   SinceBootNs injected = 0;
   SinceBootNs activated = 0;  // when that was seen; 0: not yet
-  // When the domain says that it armed the fault, and began it.
-  std::optional<double> armed_stamp;
-  std::optional<double> begun_stamp;
-  SinceBootNs failed = 0;   // when what served did not any more; 0: it still does
-  SinceBootNs noticed = 0;  // the fault; 0: not yet
-  SinceBootNs aimed = 0;    // when the device had made its transfer; 0: it did not
-  SinceBootNs begun = 0;    // when the last domain after it was begun; 0: none was
-  SinceBootNs served = 0;   // by a domain after the fault; 0: not yet
-  bool creating = false;    // was seen in the making at the last look
+  SinceBootNs begun = 0;      // when it began, says the domain
+  SinceBootNs failed = 0;     // when what served did not any more; 0: it still does
+  SinceBootNs noticed = 0;    // the fault; 0: not yet
+  SinceBootNs aimed = 0;      // when the device had made its transfer; 0: it did not
+  SinceBootNs created = 0;    // when the last domain after it was begun; 0: none was
+  SinceBootNs served = 0;     // by a domain after the fault; 0: not yet
+  bool creating = false;      // was seen in the making at the last look
   // At a point of a beginning domain: the one that has the fault.
   std::uint32_t victim = 0;
 
@@ -217,12 +237,14 @@ void Campaign::LookAtConsole(Course& course) {
   for (const std::string& line : course.console.NewLines()) {
     if (line.contains(std::format("fault: {} armed", fault.kind))) {
       course.record.injected = true;
-      course.armed_stamp = StampMs(line);
     }
     if (line.contains(std::format("fault: {} at ", fault.kind)) && course.activated == 0) {
       course.record.activated = true;
-      course.begun_stamp = StampMs(line);
       course.activated = NowNs();
+      // The console comes later than what it tells of.
+      const auto cycle = CycleOf(line);
+      course.begun = cycle ? cycles_.TimeOf(*cycle) : course.activated;
+      course.begun = std::clamp(course.begun, course.injected, course.activated);
     }
     if (fault.kind == "daemon" && course.activated != 0 && line.contains("daemon: ended")) {
       course.Notice("init", "the daemon ended", NowNs());
@@ -259,14 +281,14 @@ void Campaign::LookAtDomain(Course& course) {
   }
   if (course.failed != 0 && course.served == 0) {
     const bool begins = view->supervised.phase == "creating";
-    if (begins && !course.creating) course.begun = NowNs();
+    if (begins && !course.creating) course.created = NowNs();
     course.creating = begins;
   }
   const bool fresh =
       course.point->next ? now.domid != course.victim && course.noticed != 0 : another;
   if (course.served == 0 && view->Serves() && (fresh || !course.kind->ends_domain)) {
     course.served = NowNs();
-    if (course.begun != 0) course.record.boot_ms = Ms(course.begun, course.served);
+    if (course.created != 0) course.record.boot_ms = Ms(course.created, course.served);
   }
 }
 
@@ -340,13 +362,8 @@ void Campaign::Judge(Course& course) const {
   record.activated = record.activated || record.manifested;
   record.injected = record.injected || record.activated;
   if (course.noticed != 0) {
-    double begun = Ms(0, course.activated != 0 ? course.activated : course.injected);
-    // The console comes later than what it tells of. What passes between the order and its arrival is
-    // counted in.
-    if (!course.point->next && course.armed_stamp && course.begun_stamp) {
-      begun = Ms(0, course.injected) + *course.begun_stamp - *course.armed_stamp;
-    }
-    record.detection_ms = std::max(0.0, Ms(0, course.noticed) - begun);
+    const SinceBootNs begun = course.begun != 0 ? course.begun : course.injected;
+    record.detection_ms = std::max(0.0, Ms(begun, course.noticed));
     const auto bound = course.kind->bound + (course.point->next ? kConnectLimit : milliseconds(0));
     if (*record.detection_ms > static_cast<double>(bound.count())) {
       violations.push_back(std::format("noticed after {:.0f} ms, more than {}",

@@ -20,6 +20,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/timex.h>
 #include <xen/xenbus.h>
 
 #include "fault.h"
@@ -120,8 +121,9 @@ void __vos_fault_point(struct vos_service *s, enum vos_fault_where where, u8 op)
 	spin_unlock_irqrestore(&armed.lock, flags);
 	if (!kind)
 		return;
-	/* Who armed it looks for this line. */
-	pr_info("%s at %s, as ordered\n", kind->name, vos_fault_points[where]);
+	/* Who armed it looks for this line; the counter is one for all domains. */
+	pr_info("%s at %s, as ordered, cycle %llu\n", kind->name, vos_fault_points[where],
+		(unsigned long long)get_cycles());
 	vos_fault_begin(s->fault, kind, argument);
 }
 
