@@ -234,6 +234,7 @@ static struct vos_connection *vos_connection_alloc(struct xenbus_device *device,
 	spin_lock_init(&c->lock);
 	spin_lock_init(&c->arena_lock);
 	spin_lock_init(&c->object_lock);
+	hash_init(c->object_users);
 	mutex_init(&c->session_lock);
 	mutex_init(&c->say_lock);
 	/* All of them: one that fails half made has its calls aborted, too. */

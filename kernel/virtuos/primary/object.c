@@ -8,7 +8,12 @@
  * sequence, has a full barrier and reads the interest word. Whatever the
  * order, either the caller sees the new mask or a READY event comes.
  */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/hashtable.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/user.h>
+#include <linux/slab.h>
 
 #include "../common/handle.h"
 #include "primary.h"
@@ -78,37 +83,76 @@ static __poll_t vos_mask_filter(u32 mask)
 	return (__force __poll_t)(mask & VOS_MASK_ALLOWED);
 }
 
-/**
- * vos_object_add() - a handle for a new object
- * @object: embedded in its owner
- * @c: a usable connection; a reference is taken
- * @kind: VOS_KIND_*
- * @ready: see struct vos_object
- *
- * Return: 0, -ENFILE if the table is full, -ENETDOWN if the connection failed.
- */
-int vos_object_add(struct vos_object *object, struct vos_connection *c, u32 kind,
-		   void (*ready)(struct vos_object *object, __poll_t mask))
+/* ------------------------------------------------------------- sharing */
+
+/* What a user has of a connection. */
+struct vos_object_user {
+	struct hlist_node node;		/* vos_connection.object_users */
+	struct user_struct *user;	/* a reference is held */
+	u32 count[VOS_OBJECT_CLASSES];	/* of objects, as all under object_lock */
+};
+
+static struct vos_object_user *vos_object_user_find(struct vos_connection *c,
+						    const struct user_struct *user)
 {
-	struct vos_object_state *state = c->region[VOS_REGION_STATE].address;
-	struct vos_object_interest *interest;
-	int err = -ENFILE;
-	u64 handle;
+	struct vos_object_user *known;
+
+	lockdep_assert_held(&c->object_lock);
+	hash_for_each_possible(c->object_users, known, node, (unsigned long)user) {
+		if (known->user == user)
+			return known;
+	}
+	return NULL;
+}
+
+static u32 vos_object_user_total(const struct vos_object_user *known)
+{
+	return known->count[VOS_OBJECT_ORDINARY] + known->count[VOS_OBJECT_QUEUE];
+}
+
+/* May a user without privilege have one more? */
+static bool vos_object_user_may(const struct vos_connection *c,
+				const struct vos_object_user *known, enum vos_object_class class)
+{
+	lockdep_assert_held(&c->object_lock);
+	return c->object_count < VOS_MAX_OBJECTS - VOS_RESERVED_OBJECTS &&
+	       vos_object_user_total(known) < VOS_MAX_USER_OBJECTS &&
+	       (class != VOS_OBJECT_QUEUE || known->count[class] < VOS_MAX_USER_QUEUES);
+}
+
+/* One less. Who has none left is returned, to be freed after unlocking; else NULL. */
+static struct vos_object_user *vos_object_uncharge(struct vos_connection *c,
+						   const struct vos_object *object)
+{
+	struct vos_object_user *known = object->user;
+
+	lockdep_assert_held(&c->object_lock);
+	known->count[object->class]--;
+	if (vos_object_user_total(known))
+		return NULL;
+	hash_del(&known->node);
+	return known;
+}
+
+static void vos_object_user_free(struct vos_object_user *known)
+{
+	if (!known)
+		return;
+	free_uid(known->user);
+	kfree(known);
+}
+
+/* ------------------------------------------------------------ the table */
+
+/* Finds a place and a handle for it. False: there is none. */
+static bool vos_object_place(struct vos_object *object, struct vos_connection *c)
+{
 	u32 i;
 
-	object->connection = c;
-	object->kind = kind;
-	object->ready = ready;
-	object->arm = 0;
-	spin_lock_init(&object->arm_lock);
-
-	spin_lock_bh(&c->object_lock);
-	if (!vos_connection_usable(c)) {
-		err = -ENETDOWN;
-		goto out;
-	}
+	lockdep_assert_held(&c->object_lock);
 	for (i = 0; i < VOS_MAX_OBJECTS; i++) {
 		u32 index = (c->object_next + i) % VOS_MAX_OBJECTS;
+		u64 handle;
 
 		if (rcu_access_pointer(c->object[index]))
 			continue;
@@ -118,36 +162,115 @@ int vos_object_add(struct vos_object *object, struct vos_connection *c, u32 kind
 		object->index = index;
 		object->handle = handle;
 		c->object_next = (index + 1) % VOS_MAX_OBJECTS;
-		c->object_count++;
-		vos_connection_hold(c);
-		interest = vos_object_interest(c, object);
-		object->arm = vos_load(&interest->arm);
-		WRITE_ONCE(object->told, object->arm);
-		vos_store(&interest->interest, 0);
-		vos_store(&interest->flags, 0);
-		/* The service publishes when it has made the object. */
-		vos_store(&state[index].mask, 0);
-		rcu_assign_pointer(c->object[index], object);
-		err = 0;
-		break;
+		return true;
 	}
+	return false;
+}
+
+/* It has its place. */
+static void vos_object_appear(struct vos_object *object, struct vos_connection *c)
+{
+	struct vos_object_state *state = c->region[VOS_REGION_STATE].address;
+	struct vos_object_interest *interest = vos_object_interest(c, object);
+
+	object->arm = vos_load(&interest->arm);
+	WRITE_ONCE(object->told, object->arm);
+	vos_store(&interest->interest, 0);
+	vos_store(&interest->flags, 0);
+	/* The service publishes when it has made the object. */
+	vos_store(&state[object->index].mask, 0);
+	rcu_assign_pointer(c->object[object->index], object);
+}
+
+/* Charged to user, who is limited or not. */
+static int vos_object_insert(struct vos_object *object, struct vos_connection *c,
+			     struct user_struct *user, bool limited)
+{
+	struct vos_object_user *known, *fresh;
+	int err = -ENFILE;
+
+	/* Nothing here may wait for files, which may wait for being recovered. */
+	fresh = kzalloc(sizeof(*fresh), GFP_NOFS);
+	if (!fresh)
+		return -ENOMEM;
+	object->connection = c;
+	object->arm = 0;
+	spin_lock_init(&object->arm_lock);
+
+	spin_lock_bh(&c->object_lock);
+	if (!vos_connection_usable(c)) {
+		err = -ENETDOWN;
+		goto out;
+	}
+	known = vos_object_user_find(c, user) ?: fresh;
+	if ((limited && !vos_object_user_may(c, known, object->class)) ||
+	    !vos_object_place(object, c))
+		goto out;
+	if (known == fresh) {
+		fresh->user = get_uid(user);
+		hash_add(c->object_users, &fresh->node, (unsigned long)user);
+		fresh = NULL;
+	}
+	known->count[object->class]++;
+	object->user = known;
+	c->object_count++;
+	vos_connection_hold(c);
+	vos_object_appear(object, c);
+	err = 0;
 out:
 	spin_unlock_bh(&c->object_lock);
+	kfree(fresh);
 	if (!err)
 		vos_count(c, VOS_COUNT_OBJECTS_OPENED);
 	return err;
 }
 
+/**
+ * vos_object_add() - a handle for a new object
+ * @object: embedded in its owner
+ * @c: a usable connection; a reference is taken
+ * @kind: VOS_KIND_*
+ * @class: what it may cost the domain
+ * @ready: see struct vos_object
+ *
+ * Return: 0; -ENFILE if the table, or the part that current may have, is full;
+ * -ENETDOWN if the connection failed; -ENOMEM.
+ */
+int vos_object_add(struct vos_object *object, struct vos_connection *c, u32 kind,
+		   enum vos_object_class class,
+		   void (*ready)(struct vos_object *object, __poll_t mask))
+{
+	object->kind = kind;
+	object->class = class;
+	object->ready = ready;
+	return vos_object_insert(object, c, current_user(),
+				 !ns_capable_noaudit(&init_user_ns, CAP_SYS_RESOURCE));
+}
+
+int vos_object_add_again(struct vos_object *object, struct vos_connection *c,
+			 const struct vos_object *old,
+			 void (*ready)(struct vos_object *object, __poll_t mask))
+{
+	object->kind = old->kind;
+	object->class = old->class;
+	object->ready = ready;
+	/* As long as old is not removed it is charged to him. */
+	return vos_object_insert(object, c, old->user->user, false);
+}
+
 void vos_object_remove(struct vos_object *object)
 {
 	struct vos_connection *c = object->connection;
+	struct vos_object_user *gone;
 
 	spin_lock_bh(&c->object_lock);
 	RCU_INIT_POINTER(c->object[object->index], NULL);
 	c->object_count--;
+	gone = vos_object_uncharge(c, object);
 	/* It was asked for so many more, and they may be on their way. */
 	c->object_late += vos_load(&vos_object_interest(c, object)->arm) - READ_ONCE(object->told);
 	spin_unlock_bh(&c->object_lock);
+	vos_object_user_free(gone);
 	vos_count(c, VOS_COUNT_OBJECTS_CLOSED);
 	vos_connection_put(c);
 }
@@ -166,15 +289,19 @@ void vos_object_replace(struct vos_object *object, struct vos_object *fresh)
 {
 	struct vos_connection *old = object->connection;
 	struct vos_connection *c = fresh->connection;
+	struct vos_object_user *gone;
 	unsigned long flags;
 
 	spin_lock_bh(&old->object_lock);
 	RCU_INIT_POINTER(old->object[object->index], NULL);
 	old->object_count--;
+	gone = vos_object_uncharge(old, object);
 	spin_unlock_bh(&old->object_lock);
+	vos_object_user_free(gone);
 	vos_count(old, VOS_COUNT_OBJECTS_CLOSED);
 
 	spin_lock_irqsave(&object->arm_lock, flags);
+	object->user = fresh->user;
 	object->arm = fresh->arm;
 	WRITE_ONCE(object->told, READ_ONCE(fresh->told));
 	WRITE_ONCE(object->index, fresh->index);

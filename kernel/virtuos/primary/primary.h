@@ -21,6 +21,7 @@
 
 #include <linux/atomic.h>
 #include <linux/completion.h>
+#include <linux/hashtable.h>
 #include <linux/interrupt.h>
 #include <linux/kref.h>
 #include <linux/mutex.h>
@@ -39,6 +40,7 @@
 struct xenbus_device;
 struct vos_object;
 struct vos_connection;
+struct vos_object_user;
 struct vos_session;
 
 /* A call not answered within this is a protocol violation of the domain. */
@@ -177,6 +179,7 @@ struct vos_connection {
 	u32 object_next;		/* where the search for a free index goes on */
 	u32 object_count;
 	u64 object_late;		/* events that may come for objects that are gone */
+	DECLARE_HASHTABLE(object_users, 6);	/* struct vos_object_user */
 	u32 *object_generation;		/* by index: the last that was handed out */
 
 	struct mutex session_lock;
@@ -300,12 +303,33 @@ void vos_poller_doorbell(struct vos_connection *c, u32 poller);
 
 /* ------------------------------------------------------------- objects */
 
+/*
+ * Of the objects of a connection, who has CAP_SYS_RESOURCE may have all, and no
+ * other user more than half; the last few are kept for the former.
+ */
+#define VOS_MAX_USER_OBJECTS	(VOS_MAX_OBJECTS / 2)
+#define VOS_RESERVED_OBJECTS	256u
+/*
+ * The same for VOS_OBJECT_QUEUE: each may hold twice the default receive buffer,
+ * 416 KiB, of a domain of 96 MiB.
+ */
+#define VOS_MAX_USER_QUEUES	64u
+
+enum vos_object_class {
+	VOS_OBJECT_ORDINARY,
+	/* What it has received and nobody reads is bounded by its own buffer alone. */
+	VOS_OBJECT_QUEUE,
+	VOS_OBJECT_CLASSES
+};
+
 /* An object as the primary sees it; embedded in its owner (a proxy sock). */
 struct vos_object {
 	struct vos_connection *connection;	/* a reference is held */
 	u64 handle;
 	u32 index;
 	u32 kind;			/* VOS_KIND_*, goes to the fd map */
+	enum vos_object_class class;
+	struct vos_object_user *user;	/* who is charged, in its connection */
 	/*
 	 * A READY event, or the connection failed (mask EPOLLERR | EPOLLHUP |
 	 * EPOLLIN | EPOLLOUT). Softirq context, under RCU; must not sleep.
@@ -322,11 +346,21 @@ struct vos_object {
 
 /*
  * Takes a free index and a new generation and makes the object visible to
- * events. -ENFILE: the table is full. The owner must outlive
- * vos_object_remove() by an RCU grace period.
+ * events. current's user is charged. -ENFILE: the table is full, or this
+ * user's part of it; -ENOMEM. The owner must outlive vos_object_remove() by an
+ * RCU grace period.
  */
 int vos_object_add(struct vos_object *object, struct vos_connection *c, u32 kind,
+		   enum vos_object_class class,
 		   void (*ready)(struct vos_object *object, __poll_t mask));
+/*
+ * The same for an object that is to take the place of @old, which must not be
+ * removed meanwhile: of its kind and class, charged to its user, whatever that
+ * has already.
+ */
+int vos_object_add_again(struct vos_object *object, struct vos_connection *c,
+			 const struct vos_object *old,
+			 void (*ready)(struct vos_object *object, __poll_t mask));
 /* Removes it from the table and drops the connection. Does not tell the service. */
 void vos_object_remove(struct vos_object *object);
 /*

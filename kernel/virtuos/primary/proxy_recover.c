@@ -542,7 +542,7 @@ static int vos_proxy_move(struct vos_proxy *proxy, struct vos_connection *c)
 	stand_in = kzalloc(sizeof(*stand_in), GFP_KERNEL);
 	if (!stand_in)
 		return -ENOMEM;
-	err = vos_object_add(&stand_in->object, c, proxy->object.kind, vos_stand_in_ready);
+	err = vos_object_add_again(&stand_in->object, c, &proxy->object, vos_stand_in_ready);
 	if (err) {
 		kfree(stand_in);
 		return err;

@@ -134,6 +134,19 @@ static u32 vos_proxy_kind(const struct vos_proxy *proxy)
 	return 0;
 }
 
+/* All TCP sockets of the domain together are limited in memory, and all UDP sockets. */
+static enum vos_object_class vos_proxy_class(const struct vos_proxy *proxy)
+{
+	if (proxy->family == AF_NETLINK || proxy->sk.sk_type == SOCK_RAW)
+		return VOS_OBJECT_QUEUE;
+	switch (proxy->sk.sk_protocol) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+		return VOS_OBJECT_ORDINARY;
+	}
+	return VOS_OBJECT_QUEUE;
+}
+
 /* Drops a proxy that no socket has seen. */
 static void vos_proxy_discard(struct vos_proxy *proxy)
 {
@@ -250,7 +263,8 @@ static int vos_proxy_create(struct net *net, struct socket *sock, int family, in
 		vos_connection_put(c);
 		return -ENOBUFS;
 	}
-	err = vos_object_add(&proxy->object, c, vos_proxy_kind(proxy), vos_proxy_ready);
+	err = vos_object_add(&proxy->object, c, vos_proxy_kind(proxy), vos_proxy_class(proxy),
+			     vos_proxy_ready);
 	if (err) {
 		sock_put(&proxy->sk);
 		goto out;
@@ -612,7 +626,8 @@ static struct vos_proxy *vos_proxy_spare(struct vos_proxy *listener)
 		fresh = ERR_PTR(-ENOBUFS);
 		goto out;
 	}
-	err = vos_object_add(&fresh->object, c, listener->object.kind, vos_proxy_ready);
+	err = vos_object_add(&fresh->object, c, listener->object.kind, VOS_OBJECT_ORDINARY,
+			     vos_proxy_ready);
 	if (err) {
 		sock_put(&fresh->sk);
 		fresh = ERR_PTR(vos_proxy_call_error(listener, err, VOS_USE_ACCEPT));

@@ -83,7 +83,8 @@ struct vosfs_file *vosfs_file_new(struct vosfs *fs, struct vos_connection *c, u3
 	file->own_way = own_way;
 	INIT_LIST_HEAD(&file->node_entry);
 	INIT_LIST_HEAD(&file->all_entry);
-	err = vos_object_add(&file->object, c, own_way ? 0 : VOS_KIND_FILE, vosfs_file_ready);
+	err = vos_object_add(&file->object, c, own_way ? 0 : VOS_KIND_FILE, VOS_OBJECT_ORDINARY,
+			     vosfs_file_ready);
 	if (err)
 		goto free;
 	vos_object_withhold(&file->object, true);

@@ -480,7 +480,7 @@ static int vosfs_reopen(struct vosfs_file *file, struct vos_connection *c, u32 *
 	stand_in = kzalloc(sizeof(*stand_in), GFP_NOFS);
 	if (!stand_in)
 		return -ENOMEM;
-	err = vos_object_add(&stand_in->object, c, file->object.kind, vosfs_stand_in_ready);
+	err = vos_object_add_again(&stand_in->object, c, &file->object, vosfs_stand_in_ready);
 	if (err) {
 		kfree(stand_in);
 		return err;
