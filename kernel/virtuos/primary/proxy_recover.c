@@ -18,6 +18,11 @@
  * when the supervisor says that these are restored, and now and then, until
  * VOS_RECOVER_LIMIT. What fails for good is lost: an error for ever.
  *
+ * Nor does the connection wait for all of them: how many there are, and how
+ * much was done to each, is up to the processes. A pass ends after recover_ms;
+ * what it has not got to goes on in the next one, while the domain serves. What
+ * has an address comes first, so that a port is rarely taken by somebody else.
+ *
  * Locks. vos_history.lock is held over a call that changes the socket and its
  * recording, over recovery, and by release, so that recovery finds either
  * all of a call or nothing of it, and never a socket that is gone. A call
@@ -28,6 +33,7 @@
 
 #include <linux/in.h>
 #include <linux/in6.h>
+#include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/netlink.h>
 #include <linux/slab.h>
@@ -36,8 +42,16 @@
 
 #include "proxy.h"
 
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "virtuos."
+
+/* The supervisor waits longer, also for a standby: 15 s. */
+static unsigned int recover_ms = 5000;
+module_param(recover_ms, uint, 0644);
+MODULE_PARM_DESC(recover_ms, "sockets are recovered for so many milliseconds before others have their turn");
+
 /* Changes kept of one socket, and bytes of their arguments; one with more is not recovered. */
-#define VOS_MAX_CHANGES		512u
+#define VOS_MAX_CHANGES		64u
 #define VOS_MAX_CHANGE_BYTES	65536u
 
 /*
@@ -48,6 +62,8 @@
 #define VOS_RECOVER_LIMIT	(20 * HZ)
 #define VOS_RECOVER_ALONE	(5 * HZ)
 #define VOS_RECOVER_PAUSE	(HZ / 2)
+/* How long one socket may take at a time, which is far more than it needs. */
+#define VOS_RECOVER_ONE		(5 * HZ)
 
 /* A call that changed the socket, as it is to be made again. */
 struct vos_change {
@@ -63,13 +79,14 @@ struct vos_change {
 struct vos_history {
 	struct list_head node;		/* vos_histories; under vos_histories_lock */
 	struct vos_proxy *proxy;
-	u64 seen;			/* the last pass that took it; under vos_histories_lock */
+	u64 seen;			/* the last round that took it; under vos_histories_lock */
 	struct mutex lock;
 	struct list_head changes;	/* under lock, as all below */
 	u32 count;
 	u32 bytes;
 	bool closed;			/* released: of no interest */
 	bool lost;			/* not to be recovered; read with READ_ONCE */
+	bool lacking;			/* what it lacked when it was tried may come */
 	int protocol;			/* as asked for */
 	u32 caps;
 	struct vos_credential identity;
@@ -86,9 +103,10 @@ static DEFINE_SPINLOCK(vos_histories_lock);
 
 /* One pass at a time; all below. */
 static DEFINE_MUTEX(vos_recover_lock);
-static u64 vos_recover_pass;
+static u64 vos_recover_rounds;
 static struct vos_connection *vos_recover_target;	/* sockets still want to go there */
-static unsigned long vos_recover_deadline;
+static unsigned long vos_recover_retry;			/* jiffies; those that lack something */
+static unsigned long vos_recover_deadline;		/* their last chance */
 
 static void vos_recover_again(struct work_struct *work);
 static DECLARE_DELAYED_WORK(vos_recover_work, vos_recover_again);
@@ -172,14 +190,6 @@ static void vos_history_drop(struct vos_history *history, struct vos_change *cha
 	kfree(change);
 }
 
-static void vos_history_drop_all(struct vos_history *history, u8 op)
-{
-	struct vos_change *change, *next;
-
-	list_for_each_entry_safe(change, next, &history->changes, node)
-		if (change->op == op)
-			vos_history_drop(history, change);
-}
 
 /* Options that add to what is there, and what takes it away again; 0: other ones. */
 static int vos_option_opposite(int level, int name)
@@ -264,6 +274,47 @@ static bool vos_history_supersede(struct vos_history *history, const struct vos_
 		}
 	}
 	return false;
+}
+
+/*
+ * Of options that nothing separates any more only the last values are kept:
+ * vos_history_supersede(), made up for.
+ */
+static void vos_history_join(struct vos_history *history)
+{
+	struct vos_change *change, *next;
+
+	list_for_each_entry_safe(change, next, &history->changes, node) {
+		struct vos_change *later = change;
+
+		if (change->op != VOS_OP_SETSOCKOPT ||
+		    vos_option_opposite(change->level, change->name))
+			continue;
+		list_for_each_entry_continue(later, &history->changes, node) {
+			if (later->op != VOS_OP_SETSOCKOPT)
+				break;
+			if (vos_change_is_option(later, change->level, change->name)) {
+				vos_history_drop(history, change);
+				break;
+			}
+		}
+	}
+}
+
+static void vos_history_drop_all(struct vos_history *history, u8 op)
+{
+	struct vos_change *change, *next;
+	bool dropped = false;
+
+	list_for_each_entry_safe(change, next, &history->changes, node) {
+		if (change->op == op) {
+			vos_history_drop(history, change);
+			dropped = true;
+		}
+	}
+	/* Else a socket that is connected again and again would never forget an option. */
+	if (dropped)
+		vos_history_join(history);
 }
 
 static void vos_history_append(struct vos_history *history, const struct vos_change *fresh,
@@ -485,6 +536,7 @@ static int vos_replay_bind(const struct vos_history *history, struct vos_object 
 
 static int vos_replay(const struct vos_history *history, struct vos_object *object)
 {
+	unsigned long until = jiffies + VOS_RECOVER_ONE;
 	const struct vos_change *change;
 	int err;
 
@@ -492,6 +544,9 @@ static int vos_replay(const struct vos_history *history, struct vos_object *obje
 	if (err)
 		return err;
 	list_for_each_entry(change, &history->changes, node) {
+		err = -ETIME;
+		if (time_after(jiffies, until))
+			goto fail;
 		if (change->op == VOS_OP_BIND)
 			err = vos_replay_bind(history, object, change);
 		else
@@ -507,10 +562,11 @@ fail:
 
 /* ------------------------------------------------------------ recovery */
 
-/* What a device, an address or a route would change, and both may still come. */
+/* What a device, an address or a route would change, and both may still come; or time. */
 static bool vos_recover_may_come(int err)
 {
 	switch (err) {
+	case -ETIME:
 	case -ENODEV:
 	case -ENXIO:
 	case -EADDRNOTAVAIL:
@@ -564,17 +620,18 @@ static int vos_proxy_move(struct vos_proxy *proxy, struct vos_connection *c)
 	return 0;
 }
 
-/* The next one that this pass has not seen, with a reference of its sock. */
-static struct vos_history *vos_history_next(u64 pass)
+/* The next one that this round has not seen, with a reference of its sock. */
+static struct vos_history *vos_history_next(u64 round)
 {
 	struct vos_history *history;
 
 	spin_lock(&vos_histories_lock);
 	history = list_first_entry_or_null(&vos_histories, struct vos_history, node);
-	if (history && history->seen == pass)
+	if (history && history->seen == round)
 		history = NULL;
 	if (history) {
-		history->seen = pass;
+		history->seen = round;
+		/* What a pass does not get to is first in the next one. */
 		list_move_tail(&history->node, &vos_histories);
 		sock_hold(&history->proxy->sk);
 	}
@@ -582,47 +639,73 @@ static struct vos_history *vos_history_next(u64 pass)
 	return history;
 }
 
-/* All that are in a failed connection. Returns how many may be recovered later. */
-static u32 vos_recover_run(struct vos_connection *c, bool last_chance)
+/* A pass over all sockets that are in a failed connection. */
+struct vos_recovery {
+	struct vos_connection *c;	/* where they go */
+	unsigned long until;		/* jiffies; then no other one is begun */
+	bool retry;			/* also those that lacked something */
+	bool last_chance;		/* what they lack does not come any more */
+	bool begun;			/* one at least */
+	bool more;			/* it did not get to all of them */
+	u32 moved;
+	u32 later;			/* lack something */
+	u32 lost;
+};
+
+/* Under history->lock. */
+static void vos_recover_one(struct vos_recovery *r, struct vos_history *history)
 {
-	u32 moved = 0, later = 0, lost = 0;
+	int err;
+
+	if (history->lacking && !r->retry) {
+		r->later++;
+		return;
+	}
+	/* One is always made, so that it comes to an end. */
+	if (r->begun && time_after(jiffies, r->until)) {
+		r->more = true;
+		return;
+	}
+	r->begun = true;
+	err = vos_proxy_move(history->proxy, r->c);
+	history->lacking = false;
+	if (!err) {
+		r->moved++;
+	} else if (!vos_connection_usable(r->c)) {
+		/* For the next domain. */
+	} else if (vos_recover_may_come(err) && !r->last_chance) {
+		history->lacking = true;
+		r->later++;
+	} else {
+		vos_proxy_lose(history->proxy, err);
+		r->lost++;
+	}
+}
+
+/* Those that have an address, or the other ones. */
+static void vos_recover_round(struct vos_recovery *r, bool bound)
+{
 	struct vos_history *history;
 
-	lockdep_assert_held(&vos_recover_lock);
 	spin_lock(&vos_histories_lock);
-	vos_recover_pass++;
+	vos_recover_rounds++;
 	spin_unlock(&vos_histories_lock);
-	while ((history = vos_history_next(vos_recover_pass))) {
+	while (!r->more && vos_connection_usable(r->c) &&
+	       (history = vos_history_next(vos_recover_rounds))) {
 		struct vos_proxy *proxy = history->proxy;
-		int err = 0;
 
-		mutex_lock(&history->lock);
-		if (history->closed || !vos_proxy_recoverable(proxy) ||
-		    vos_object_usable(&proxy->object))
-			goto next;
-		err = vos_proxy_move(proxy, c);
-		if (!err) {
-			moved++;
-		} else if (!vos_connection_usable(c)) {
-			/* For the next domain. */
-		} else if (vos_recover_may_come(err) && !last_chance) {
-			later++;
-		} else {
-			vos_proxy_lose(proxy, err);
-			lost++;
+		/* Without the lock: a call may hold it for one that is served already. */
+		if (!vos_object_usable(&proxy->object)) {
+			mutex_lock(&history->lock);
+			if (!history->closed && vos_proxy_recoverable(proxy) &&
+			    !vos_object_usable(&proxy->object) &&
+			    vos_history_has(history, VOS_OP_BIND) == bound)
+				vos_recover_one(r, history);
+			mutex_unlock(&history->lock);
 		}
-next:
-		mutex_unlock(&history->lock);
 		sock_put(&proxy->sk);
-		if (!vos_connection_usable(c))
-			break;
 		cond_resched();
 	}
-	if (moved || later || lost)
-		pr_info("domain %u: %u sockets recovered, %u later, %u lost\n", c->domid, moved,
-			later, lost);
-	wake_up_all(&vos_recovered);
-	return later;
 }
 
 static void vos_recover_forget(void)
@@ -632,38 +715,61 @@ static void vos_recover_forget(void)
 	vos_recover_target = NULL;
 }
 
+/* A pass. Who lacks something has another chance after the pause. */
+static void vos_recover_run(unsigned long pause)
+{
+	struct vos_recovery r = {
+		.c = vos_recover_target,
+		.until = jiffies + msecs_to_jiffies(READ_ONCE(recover_ms)),
+		.retry = time_after_eq(jiffies, vos_recover_retry),
+		.last_chance = time_after(jiffies, vos_recover_deadline),
+	};
+
+	lockdep_assert_held(&vos_recover_lock);
+	vos_recover_round(&r, true);
+	vos_recover_round(&r, false);
+	if (r.begun)
+		pr_info("domain %u: %u sockets recovered, %u later, %u lost%s\n", r.c->domid,
+			r.moved, r.later, r.lost, r.more ? ", more to come" : "");
+	wake_up_all(&vos_recovered);
+	if (r.retry)
+		vos_recover_retry = jiffies + pause;
+	if (r.more)
+		mod_delayed_work(system_wq, &vos_recover_work, 0);
+	else if (r.later)
+		mod_delayed_work(system_wq, &vos_recover_work,
+				 max((long)(vos_recover_retry - jiffies), 0l));
+	else
+		vos_recover_forget();
+}
+
 void vos_proxy_recover(struct vos_connection *c)
 {
 	mutex_lock(&vos_recover_lock);
 	vos_recover_forget();
-	if (vos_recover_run(c, false)) {
-		vos_connection_hold(c);
-		vos_recover_target = c;
-		vos_recover_deadline = jiffies + VOS_RECOVER_LIMIT;
-		mod_delayed_work(system_wq, &vos_recover_work, VOS_RECOVER_ALONE);
-	}
+	vos_connection_hold(c);
+	vos_recover_target = c;
+	vos_recover_retry = jiffies;
+	vos_recover_deadline = jiffies + VOS_RECOVER_LIMIT;
+	vos_recover_run(VOS_RECOVER_ALONE);
 	mutex_unlock(&vos_recover_lock);
 }
 
 static void vos_recover_again(struct work_struct *work)
 {
-	bool last_chance;
-
 	mutex_lock(&vos_recover_lock);
-	if (vos_recover_target && vos_connection_usable(vos_recover_target)) {
-		last_chance = time_after(jiffies, vos_recover_deadline);
-		if (vos_recover_run(vos_recover_target, last_chance))
-			mod_delayed_work(system_wq, &vos_recover_work, VOS_RECOVER_PAUSE);
-		else
-			vos_recover_forget();
-	} else {
+	if (vos_recover_target && vos_connection_usable(vos_recover_target))
+		vos_recover_run(VOS_RECOVER_PAUSE);
+	else
 		vos_recover_forget();
-	}
 	mutex_unlock(&vos_recover_lock);
 }
 
 void vos_proxy_recover_rest(void)
 {
+	mutex_lock(&vos_recover_lock);
+	vos_recover_retry = jiffies;
+	mutex_unlock(&vos_recover_lock);
 	mod_delayed_work(system_wq, &vos_recover_work, 0);
 	flush_delayed_work(&vos_recover_work);
 }
