@@ -93,6 +93,26 @@ int main() {
     CHECK_EQ(Bits("file"), 0755);
   }
 
+  // The fast path too asks for what the writer may do, not for what the opener might have done.
+  Set(06755);
+  {
+    const Fd fd = Open("file", O_RDWR);
+    As(kBob, [&] {
+      WarmUp(fd);
+      WriteAt(fd, "w", 0);
+    });
+    CHECK_EQ(Bits("file"), 0755);
+  }
+  Set(06755);
+  {
+    CHECK_OK(seteuid(kAlice));
+    const Fd fd = Open("file", O_RDWR);
+    CHECK_OK(seteuid(0));
+    WarmUp(fd);
+    WriteAt(fd, "by root", 0);
+    CHECK_EQ(Bits("file"), 06755);
+  }
+
   // Reading keeps them, and so does who has CAP_FSETID.
   Set(06755);
   As(kBob, [] {

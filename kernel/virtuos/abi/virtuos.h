@@ -142,7 +142,8 @@ enum vos_op {
 	 * the last byte (of an append: known only now). Kernel lanes say in
 	 * flags how the description stands now (VOS_FILE_*). User lanes send 0:
 	 * the object's own flags hold, and an object that is WITHHELD, or whose
-	 * description appends or goes around the cache, is answered VOS_CPL_TRAP.
+	 * description appends or goes around the cache, is answered VOS_CPL_TRAP;
+	 * so is a PWRITE to a file with set-id bits.
 	 */
 	VOS_OP_PREAD		= 3,
 	VOS_OP_PWRITE		= 4,

@@ -195,6 +195,7 @@ static void vos_object_dispose(struct vos_service_object *object)
 	/* Now, not at the leisure of the delayed fput of kernel threads. */
 	__fput_sync(object->file);
 	put_cred(object->cred);
+	put_cred(object->user_cred);
 	kfree_rcu(object, rcu);
 }
 

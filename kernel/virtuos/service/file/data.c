@@ -174,6 +174,17 @@ void vos_op_pread(struct vos_operation *op)
 
 /* --------------------------------------------------------------- write */
 
+/*
+ * Whether a write clears set-id bits depends on who writes, and this side
+ * knows only who opened the file: such a file is for ordinary system calls.
+ * Should it get the bits after this look, they fall: vos_file_enter().
+ */
+static bool vos_write_clears_mode(const struct vos_operation *op)
+{
+	return vos_operation_from_user(op) &&
+	       (READ_ONCE(file_inode(op->object->file)->i_mode) & (S_ISUID | S_ISGID));
+}
+
 /* Around the cache, as far as it could be: what is in it goes to the disk and out of it. */
 static ssize_t vos_write_through(struct kiocb *kiocb, ssize_t written)
 {
@@ -228,6 +239,10 @@ void vos_op_pwrite(struct vos_operation *op)
 	ssize_t res = vos_data_check(op, VOS_WRITE_FLAGS);
 
 	if (!res) {
+		if (vos_write_clears_mode(op)) {
+			vos_operation_trap(op);
+			return;
+		}
 		if (!vos_file_begin(op))
 			return;
 		res = vos_write(op);

@@ -45,8 +45,9 @@ static inline u32 vos_file_flags(const struct vos_operation *op)
 
 /*
  * Acts with the capabilities of this very request for a while: of a kernel
- * lane the caller's, of a user lane the opener's. Undo with revert_creds()
- * unless it is NULL: out of memory, nothing changed.
+ * lane the caller's, of a user lane the opener's without CAP_FSETID, which the
+ * caller may not have. Undo with revert_creds() unless it is NULL: out of
+ * memory, nothing changed.
  */
 const struct cred *vos_file_enter(struct vos_operation *op);
 

@@ -152,15 +152,36 @@ void vos_op_file_drain(struct vos_operation *op)
 						VOS_FILE_IDLE_LIMIT) ? 0 : -ETIMEDOUT;
 }
 
+/* Made by the first who writes, for all. NULL: out of memory. */
+static const struct cred *vos_file_user_cred(struct vos_service_object *object)
+{
+	const struct cred *cred, *new;
+
+	/* Pairs with cmpxchg() below: what is in it is there. */
+	cred = smp_load_acquire(&object->user_cred);
+	if (cred)
+		return cred;
+	new = vos_credential_with_caps(object->cred, object->caps & ~VOS_CAP_FSETID);
+	if (!new)
+		return NULL;
+	cred = cmpxchg(&object->user_cred, NULL, new);
+	if (!cred)
+		return new;
+	put_cred(new);
+	return cred;
+}
+
 const struct cred *vos_file_enter(struct vos_operation *op)
 {
-	u32 caps = op->object->caps;
+	u32 caps = op->object->caps & ~VOS_CAP_FSETID;
 
-	if (!vos_operation_from_user(op)) {
-		caps &= ~VOS_CAP_FSETID;
-		if (vos_file_flags(op) & VOS_FILE_KEEP_MODE)
-			caps |= VOS_CAP_FSETID;
-		caps |= op->request.arg.file.caps & VOS_CAP_SYS_RESOURCE;
+	if (vos_operation_from_user(op)) {
+		const struct cred *cred = vos_file_user_cred(op->object);
+
+		return cred ? override_creds(cred) : NULL;
 	}
+	if (vos_file_flags(op) & VOS_FILE_KEEP_MODE)
+		caps |= VOS_CAP_FSETID;
+	caps |= op->request.arg.file.caps & VOS_CAP_SYS_RESOURCE;
 	return vos_credential_enter(op->object->cred, caps);
 }
