@@ -2,11 +2,13 @@
 // Files that are open when the storage domain dies go on in the next one: what was synced is there, calls during the
 // outage wait and then work, a descriptor that appends appends, a mapping shows the file, a directory finds its names,
 // a file without a name is there until its last close, which frees its room, also if that came while there was no
-// domain. Nobody sees an error: everything was synced.
+// domain, and also if somebody else closed it while it lost its name. Nobody sees an error: everything was synced.
 // tier: fast
 // boot: shared
 // variants: trap shim
 // time: 240
+#include <sched.h>
+
 #include "tests/faults/domain.h"
 #include "tests/system/files.h"
 
@@ -91,6 +93,85 @@ class Nameless {
   std::vector<Fd> files_;
 };
 
+// Nothing else runs on this thread's processor while it does, whoever waits there.
+void RunAlone() {
+  const sched_param first{1};
+  CHECK_EQ(pthread_setschedparam(pthread_self(), SCHED_FIFO, &first), 0);
+}
+
+int64_t Microseconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1'000'000 + now.tv_nsec / 1000;
+}
+
+// While this exists, calls of the kernel are not slept for as long as they may take.
+class Spinning {
+ public:
+  Spinning() : before_(ReadFile(kTime)) { Put(kTime, "50000"); }
+  ~Spinning() { Put(kTime, before_); }
+  Spinning(const Spinning&) = delete;
+  Spinning& operator=(const Spinning&) = delete;
+
+ private:
+  static constexpr char kTime[] = "/sys/module/virtuos/parameters/kernel_spin_us";
+  static void Put(const char* name, const std::string& text) {
+    const Fd file(CHECK_OK(open(name, O_WRONLY | O_CLOEXEC)));
+    CHECK_EQ(write(file, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
+  const std::string before_;
+};
+
+// Files of two names. One is taken by who has the file open and closes it then, the other, while he does, by who has
+// just opened it: at any moment of the closing, whose kernel is made to wait there. Those that are open still.
+std::vector<Fd> Raced(const std::string& text) {
+  constexpr int kRounds = 300;
+  const std::string one = "raced.one", two = "raced.two";
+  cpu_set_t processor;
+  CPU_ZERO(&processor);
+  CPU_SET(0, &processor);
+  std::vector<Fd> files;
+  Turn close_soon, opened;
+  std::atomic<int64_t> at = 0;
+  const Spinning spinning;
+  Thread opener([&] {
+    CHECK_OK(sched_setaffinity(0, sizeof(processor), &processor));
+    RunAlone();
+    for (int round = 0; round < kRounds; round++) {
+      close_soon.Take();
+      const timespec when{at / 1'000'000, at % 1'000'000 * 1000};
+      clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, nullptr);
+      files.push_back(Open(two, O_RDWR));
+      CHECK_OK(unlink(two.c_str()));
+      opened.Give();
+    }
+  });
+  Thread closer([&] {
+    CHECK_OK(sched_setaffinity(0, sizeof(processor), &processor));
+    int64_t took = 1000;
+    for (int round = 0; round < kRounds; round++) {
+      Fd file = Create(one);
+      WriteAt(file, text, 0);
+      CHECK_OK(fsync(file));
+      CHECK_OK(link(one.c_str(), two.c_str()));
+      CHECK_OK(unlink(one.c_str()));
+      const int64_t begin = Microseconds() + 500;
+      // Now and then not at all during it, to know how long it takes.
+      const bool apart = round % 16 == 0;
+      at = begin + (apart ? 20'000 : took * (round % 16) / 16 + round % 7 * took / 112);
+      close_soon.Give();
+      while (Microseconds() < begin) {
+      }
+      file.Reset();
+      if (apart) took = std::min<int64_t>(Microseconds() - begin, 20'000);
+      opened.Take();
+    }
+  });
+  opener.Join();
+  closer.Join();
+  return files;
+}
+
 size_t Room() {
   struct statfs where;
   CHECK_OK(statfs(".", &where));
@@ -132,6 +213,10 @@ int main() {
   CHECK_OK(fsync(far_file));
   const Mapping far_mapping(far_file, far.size(), PROT_READ, MAP_SHARED);
   Nameless nameless("nameless"), abandoned("abandoned");
+  std::vector<Fd> raced;
+  if (Variant() == "trap") raced = Raced(text.substr(0, 4096));
+  const Fd top = Open(".", O_RDONLY | O_DIRECTORY);
+  CHECK_OK(syncfs(top));
   const size_t room = Room();
 
   auto* stop = static_cast<std::atomic<bool>*>(
@@ -196,6 +281,12 @@ int main() {
     nameless.Check();
     nameless.Change("round " + std::to_string(round));
     nameless.Check();
+    for (size_t i = 0; i < raced.size(); i++) {
+      char piece[16];
+      if (pread(raced[i], piece, sizeof(piece), 0) != sizeof(piece))
+        FAIL("file %zu is gone with its last name", i);
+      CHECK(Same(piece, text.data(), sizeof(piece)));
+    }
   }
   *stop = true;
   Join(reader);

@@ -107,6 +107,7 @@ struct vosfs {
 	u64 synced;			/* of them, before a sync of everything */
 	struct list_head closed;	/* struct vosfs_node that are not open, oldest first */
 	u32 closed_count;
+	wait_queue_head_t freed;	/* who opens or unlinks, for nodes whose freeing is done */
 };
 
 /* An inode that is open or being opened, or has changes to lose; all of it under fs->lock. */
@@ -117,6 +118,7 @@ struct vosfs_node {
 	struct list_head files;		/* struct vosfs_file */
 	u32 holds;			/* requests that open it or take a name from it */
 	bool unnamed;			/* it may have a name that is taken when it is not open */
+	bool freeing;			/* that is done now, which counts as a hold */
 	u32 mapped;			/* files that have been mapped */
 	u32 dirtying;			/* of them, shared and for writing */
 	u32 lent;			/* files that are lent, or not drained yet */
@@ -227,6 +229,7 @@ int vosfs_file_opened(struct vosfs_file *file, u64 nodeid, bool unnamed);
  * An inode stays known until vosfs_node_drop(). Held for a request that opens
  * it (@opens), or that takes a name from it: NULL then if it is not open; if
  * it is, the domain keeps it and is told of its last close. ERR_PTR(-ENOMEM).
+ * Waits until such a last close of before has been told.
  */
 struct vosfs_node *vosfs_node_hold(struct vosfs *fs, u64 nodeid, bool opens);
 void vosfs_node_drop(struct vosfs *fs, struct vosfs_node *node);
@@ -291,13 +294,13 @@ bool vosfs_file_lost(struct vosfs *fs, u64 nodeid);
 int vosfs_file_report(struct vosfs_file *file);
 /*
  * Under fs->lock: an inode is opened; a file of it, off the list already, was
- * closed; it may be unused, and gone then. Its id if vosfs_close_unnamed() has
- * to be called, else 0.
+ * closed; it may be unused, and gone then. True: it is not gone before the
+ * caller, without the lock, has called vosfs_close_unnamed().
  */
 void vosfs_node_opened(struct vosfs *fs, struct vosfs_node *node);
-u64 vosfs_node_closed(struct vosfs *fs, struct vosfs_node *node, const struct vosfs_file *last);
-u64 vosfs_node_unused(struct vosfs *fs, struct vosfs_node *node);
-/* The domain need not keep a file without a name any more. */
-void vosfs_close_unnamed(struct vosfs *fs, u64 nodeid);
+bool vosfs_node_closed(struct vosfs *fs, struct vosfs_node *node, const struct vosfs_file *last);
+bool vosfs_node_unused(struct vosfs *fs, struct vosfs_node *node);
+/* The domain need not keep a file without a name any more. Sleeps. */
+void vosfs_close_unnamed(struct vosfs *fs, struct vosfs_node *node);
 
 #endif /* VIRTUOS_VOSFS_H */

@@ -107,6 +107,7 @@ struct vosfs_node *vosfs_node_hold(struct vosfs *fs, u64 nodeid, bool opens)
 {
 	struct vosfs_node *fresh = NULL;
 	struct vosfs_node *node;
+	bool freeing = false;
 
 	if (opens) {
 		fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
@@ -118,31 +119,39 @@ struct vosfs_node *vosfs_node_hold(struct vosfs *fs, u64 nodeid, bool opens)
 	if (node && opens) {
 		vosfs_node_opened(fs, node);
 	} else if (node) {
-		/* One that is only remembered is not open. */
-		if (list_empty(&node->files) && !node->holds)
+		/* One that is only remembered, or being freed, is not open. */
+		if (list_empty(&node->files) && node->holds == node->freeing)
 			node = NULL;
 		else
 			node->unnamed = true;
 	} else if (opens) {
 		node = vosfs_node_add(fs, nodeid, &fresh);
 	}
-	if (node)
+	if (node) {
 		node->holds++;
+		freeing = node->freeing;
+	}
 	spin_unlock(&fs->lock);
 	kfree(fresh);
+	/*
+	 * Once, because with this hold it is not freed again, and no longer than
+	 * for one call, by somebody who waits for nothing else.
+	 */
+	if (freeing)
+		wait_event(fs->freed, !READ_ONCE(node->freeing));
 	return node;
 }
 
 void vosfs_node_drop(struct vosfs *fs, struct vosfs_node *node)
 {
-	u64 unnamed;
+	bool unnamed;
 
 	spin_lock(&fs->lock);
 	node->holds--;
 	unnamed = vosfs_node_unused(fs, node);
 	spin_unlock(&fs->lock);
 	if (unnamed)
-		vosfs_close_unnamed(fs, unnamed);
+		vosfs_close_unnamed(fs, node);
 }
 
 int vosfs_file_opened(struct vosfs_file *file, u64 nodeid, bool unnamed)
@@ -175,7 +184,7 @@ static void vosfs_file_release(struct kref *ref)
 	struct vosfs_file *file = container_of(ref, struct vosfs_file, ref);
 	struct vosfs_node *node = file->node;
 	struct vosfs *fs = file->fs;
-	u64 unnamed = 0;
+	bool unnamed = false;
 
 	if (node) {
 		spin_lock(&fs->lock);
@@ -185,7 +194,7 @@ static void vosfs_file_release(struct kref *ref)
 		spin_unlock(&fs->lock);
 	}
 	if (unnamed)
-		vosfs_close_unnamed(fs, unnamed);
+		vosfs_close_unnamed(fs, node);
 	vos_object_remove(&file->object);
 	kfree_rcu(file, rcu);
 }

@@ -28,8 +28,10 @@
  * A file without a name can be opened again because the domain keeps one for
  * it, out of sight, as long as it is open here: a message that takes a name
  * from a file that is open says so, and the last close is told. A node is held
- * during such a message, so that this comes after it. What the domain kept and
- * nobody opened again once a connection is the file system's, it may free.
+ * during such a message, so that this comes after it; and while it is told,
+ * who opens the file anew or takes another name from it waits, so that it is
+ * not his name that goes. What the domain kept and nobody opened again once a
+ * connection is the file system's, it may free.
  *
  * Names are lost as well: a directory in which some were made or removed counts
  * as written, and whoever syncs it next is told. It has no open files here, so
@@ -164,27 +166,36 @@ static void vosfs_node_remember(struct vosfs *fs, struct vosfs_node *node)
 		vosfs_node_forget(fs, list_first_entry(&fs->closed, struct vosfs_node, closed));
 }
 
-u64 vosfs_node_closed(struct vosfs *fs, struct vosfs_node *node, const struct vosfs_file *last)
+bool vosfs_node_closed(struct vosfs *fs, struct vosfs_node *node, const struct vosfs_file *last)
 {
 	lockdep_assert_held(&fs->lock);
 	vosfs_node_add_counts(node, last);
 	return vosfs_node_unused(fs, node);
 }
 
-u64 vosfs_node_unused(struct vosfs *fs, struct vosfs_node *node)
+/* Nobody has it open or is about to. */
+static void vosfs_node_settle(struct vosfs *fs, struct vosfs_node *node)
 {
-	u64 unnamed;
-
-	lockdep_assert_held(&fs->lock);
-	if (!list_empty(&node->files) || node->holds)
-		return 0;
-	unnamed = node->unnamed ? node->nodeid : 0;
-	node->unnamed = false;
 	if (vosfs_node_keep(fs, node))
 		vosfs_node_remember(fs, node);
 	else
 		vosfs_node_forget(fs, node);
-	return unnamed;
+}
+
+bool vosfs_node_unused(struct vosfs *fs, struct vosfs_node *node)
+{
+	lockdep_assert_held(&fs->lock);
+	if (!list_empty(&node->files) || node->holds)
+		return false;
+	if (!node->unnamed) {
+		vosfs_node_settle(fs, node);
+		return false;
+	}
+	/* Decided under the lock: whoever counts himself in later sees it, and waits. */
+	node->unnamed = false;
+	node->freeing = true;
+	node->holds++;
+	return true;
 }
 
 void vosfs_node_opened(struct vosfs *fs, struct vosfs_node *node)
@@ -345,7 +356,7 @@ int vosfs_file_report(struct vosfs_file *file)
 /* -------------------------------------------------- files without a name */
 
 /* A connection that fails leaves it to be swept in the next domain. */
-void vosfs_close_unnamed(struct vosfs *fs, u64 nodeid)
+static void vosfs_tell_close(struct vosfs *fs, u64 nodeid)
 {
 	struct vos_connection *c;
 	char name[17];
@@ -362,6 +373,19 @@ void vosfs_close_unnamed(struct vosfs *fs, u64 nodeid)
 	if (vos_connection_usable(c))
 		vosfs_message_name(fs, c, FUSE_UNLINK, VOS_FUSE_UNNAMED, name);
 	vos_connection_put(c);
+}
+
+void vosfs_close_unnamed(struct vosfs *fs, struct vosfs_node *node)
+{
+	vosfs_tell_close(fs, node->nodeid);
+	spin_lock(&fs->lock);
+	WRITE_ONCE(node->freeing, false);
+	/* Who came meanwhile holds it, and has nothing open yet. */
+	if (!--node->holds)
+		vosfs_node_settle(fs, node);
+	spin_unlock(&fs->lock);
+	/* They let go of it under the lock, so it was there until here. */
+	wake_up_all(&fs->freed);
 }
 
 /* All that is open has been opened again there. */
@@ -756,6 +780,7 @@ bool vosfs_repeatable(const struct fuse_req *req)
 void vosfs_recover_init(struct vosfs *fs)
 {
 	init_waitqueue_head(&fs->recovered);
+	init_waitqueue_head(&fs->freed);
 	INIT_LIST_HEAD(&fs->closed);
 	INIT_DELAYED_WORK(&fs->recover_work, vosfs_recover_work);
 	INIT_WORK(&fs->drop_work, vosfs_drop_pages);
