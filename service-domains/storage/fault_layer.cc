@@ -53,15 +53,17 @@ Outcome<void> LoadTable(int control, const std::string& layer, const std::vector
   return Done(ioctl(control, DM_TABLE_LOAD, head));
 }
 
-// The last loaded table takes effect. The file system is not frozen: that would write to the disk.
-Outcome<void> Exchange(int control, const std::string& layer) {
-  for (const std::uint32_t flags : {DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG, 0}) {
-    std::vector<char> command = Command(layer);
-    auto* head = reinterpret_cast<dm_ioctl*>(command.data());
-    head->flags = flags;
-    if (ioctl(control, DM_DEV_SUSPEND, head) != 0) return Refuse();
-  }
-  return {};
+// Waits for what is under way, and keeps what comes. The file system is not frozen: that would write
+// to the disk.
+constexpr std::uint32_t kSuspend = DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG;
+// Goes on, with the table that was loaded last.
+constexpr std::uint32_t kResume = 0;
+
+Outcome<void> Switch(int control, const std::string& layer, std::uint32_t flags) {
+  std::vector<char> command = Command(layer);
+  auto* head = reinterpret_cast<dm_ioctl*>(command.data());
+  head->flags = flags;
+  return Done(ioctl(control, DM_DEV_SUSPEND, head));
 }
 
 }  // namespace
@@ -124,7 +126,10 @@ Outcome<void> FaultLayer::Fail(const std::vector<Range>& ranges) {
       !loaded) {
     return loaded;
   }
-  return Exchange(control_.get(), layer_);
+  if (auto held = Hold(); !held) return held;
+  return Switch(control_.get(), layer_, kResume);
 }
+
+Outcome<void> FaultLayer::Hold() { return Switch(control_.get(), layer_, kSuspend); }
 
 }  // namespace vos::storage

@@ -53,6 +53,8 @@ class FaultLayer {
 
   // Fails there and nowhere else from now on; waits for what is under way.
   Outcome<void> Fail(const std::vector<Range>& ranges);
+  // Answers nothing, until Fail() is called.
+  Outcome<void> Hold();
 
  private:
   FaultLayer(FileDescriptor control, std::string layer, std::string disk, std::uint64_t sectors,

@@ -348,8 +348,9 @@ class Domain {
   //   fail WHAT FILE         where the data of that file of the export are on the disk
   //   fail WHAT FIRST COUNT  there, in sectors of 512 bytes
   //   fail nothing
+  //   hold                   the disk answers nothing until the next order to fail
   // WHAT is everything, for which the cache is dropped, or writes: what is cached can be read still.
-  // Failing needs virtuos.fault_layer=1.
+  // Failing and holding need virtuos.fault_layer=1.
   void OnOrder() {
     orders_->Drain();
     const std::string order = service::XenstoreRead(kOrderNode);
@@ -369,7 +370,9 @@ class Domain {
       service::SetKernelParameter("/proc/sys/vm/drop_caches", "3");
       return {};
     }
-    if (word != "fail" || !layer_) return Refuse(EINVAL);
+    if (!layer_) return Refuse(EINVAL);
+    if (word == "hold") return layer_->Hold();
+    if (word != "fail") return Refuse(EINVAL);
     words >> word;
     if (word == "nothing") return layer_->Fail({});
     if (word != "everything" && word != "writes") return Refuse(EINVAL);

@@ -4,9 +4,31 @@
 #ifndef VIRTUOS_TESTS_FAULTS_STORAGE_DOMAIN_H_
 #define VIRTUOS_TESTS_FAULTS_STORAGE_DOMAIN_H_
 
+#include <sys/mount.h>
+
 #include "tests/system/files.h"
 
 namespace vos::testing {
+
+inline void Shell(const std::string& command) {
+  if (system(command.c_str()) != 0) FAIL("%s", command.c_str());
+}
+
+// A domain whose kernel has a layer above the disk that fails.
+inline void RestartWithFaultLayer() {
+  CHECK_OK(umount2("/srv", MNT_DETACH));
+  Shell(
+      "sed -i 's/^extra = \"\\(.*\\)\"/extra = \"\\1 virtuos.fault_layer=1\"/' "
+      "/etc/virtuos/storage.cfg");
+  Shell("vos restart storage");
+  for (const int64_t end = Milliseconds() + 8 * kSoon;; Sleep(100)) {
+    struct statfs where;
+    if (statfs("/srv", &where) == 0 && where.f_type == kFuseMagic) return;
+    // Whoever mounts it at boot may be first.
+    if (mount("storage:/", "/srv", "vosfs", 0, nullptr) == 0) return;
+    if (Milliseconds() > end) FAIL("/srv cannot be mounted after a restart");
+  }
+}
 
 // What a command prints, without the end of the line; empty if it fails.
 inline std::string Output(const std::string& command) {

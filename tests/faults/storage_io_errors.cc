@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Errors of the disk, injected below the domain's file system: a read gives EIO to the program that reads there, and to
 // nobody else; a write that fails later is told by fsync, once to each descriptor; the data is right again when the
-// disk is; a disk that fails altogether makes the file system read-only, says so, and hangs nobody.
+// disk is; a disk that does not answer for a while holds up nobody who does not need it; a disk that fails altogether
+// makes the file system read-only, says so, and hangs nobody.
 // tier: fast
 // boot: own
 // time: 180
 #include <setjmp.h>
-#include <sys/mount.h>
 
 #include "tests/faults/storage_domain.h"
+#include "tests/system/shim_counters.h"
 
 using namespace vos::testing;
 
@@ -22,30 +23,85 @@ bool LoadFaults(char* at) {
   return false;
 }
 
-void Shell(const std::string& command) {
-  if (system(command.c_str()) != 0) FAIL("%s", command.c_str());
-}
-
-// A domain whose kernel has the layer that fails.
-void RestartWithFaultLayer() {
-  CHECK_OK(umount2("/srv", MNT_DETACH));
-  Shell(
-      "sed -i 's/^extra = \"\\(.*\\)\"/extra = \"\\1 virtuos.fault_layer=1\"/' "
-      "/etc/virtuos/storage.cfg");
-  Shell("vos restart storage");
-  for (const int64_t end = Milliseconds() + 8 * kSoon;; Sleep(100)) {
-    struct statfs where;
-    if (statfs("/srv", &where) == 0 && where.f_type == kFuseMagic) return;
-    // Whoever mounts it at boot may be first.
-    if (mount("storage:/", "/srv", "vosfs", 0, nullptr) == 0) return;
-    if (Milliseconds() > end) FAIL("/srv cannot be mounted after a restart");
+// A disk that answers nothing for a while holds up who waits for it, and who maps what is being written; nobody else.
+void Hold() {
+  const StorageDomain domain;
+  for (const char* name : {"synced", "written", "other"}) {
+    Put(name, Text(100'000, 52));
+    const Fd fd = Open(name, O_RDWR);
+    CHECK_OK(fsync(fd));
   }
+  const Fd synced = Open("synced", O_RDWR), written = Open("written", O_RDWR | O_SYNC);
+  WriteAt(synced, "later", 0);
+  Shell("cp /bin/true program");
+  // What is read below is in memory, and has been read since it was written: no access time changes.
+  Sleep(100);
+  Shell("./program");
+  for (const char* name : {"synced", "written", "other"}) Contents(name);
+
+  Turn map, look, looked;
+  const pid_t mapper = Fork([&] {
+    map.Take();
+    const Mapping mapping(written, 4096, PROT_READ, MAP_SHARED);
+    CHECK(Same(mapping.data(), "late", 4));
+  });
+  const pid_t bystander = Fork([&] {
+    const Fd other = Open("other", O_RDWR);
+    WarmUp(other);
+    look.Take();
+    CHECK_OK(fcntl(other, F_SETFL, O_APPEND));
+    const Mapping mapping(other, 4096, PROT_READ | PROT_WRITE, MAP_SHARED);
+    Join(Fork([] {
+      execl("./program", "program", nullptr);
+      FAIL("the program cannot be executed");
+    }));
+    looked.Give();
+  });
+  const uint64_t before = FastFileCalls();
+  std::atomic<bool> held = true;
+  WarmUp(synced);
+  domain.Order("hold");
+  Thread writer([&] {
+    WarmUp(written);
+    WriteAt(written, "late", 0);
+    CHECK(!held);
+  });
+  // Not in an ordinary system call, in which only a signal that kills would count.
+  WaitUntilAsleep(writer.tid());
+  map.Give();
+  Sleep(300);
+  look.Give();
+  looked.Take();
+  CHECK(!HasEnded(mapper));
+  Join(bystander);
+
+  // A sync changes nothing: what is being synced can be mapped.
+  Thread syncer([&] {
+    WarmUp(synced);
+    CHECK_OK(fsync(synced));
+    CHECK(!held);
+  });
+  WaitUntilAsleep(syncer.tid());
+  {
+    const Mapping mapping(synced, 4096, PROT_READ | PROT_WRITE, MAP_SHARED);
+    CHECK(Same(mapping.data(), "later", 5));
+  }
+  held = false;
+  domain.Order("fail nothing");
+  writer.Join();
+  syncer.Join();
+  Join(mapper);
+  CheckFastSince(before);
 }
 
 }  // namespace
 
-int main() {
+int main(int argc, char**) {
   NeedRoot();
+  if (argc > 1) {
+    Hold();
+    return 0;
+  }
   RestartWithFaultLayer();
   const StorageDomain domain;
   domain.Await("serving");
@@ -117,6 +173,15 @@ int main() {
     CHECK_EQ(pread(direct, memory, 4096, 0), 4096);
     CHECK(Same(memory, text.data(), 4096));
   }
+
+  // With the fast path.
+  Join(Fork([] {
+    char self[PATH_MAX] = {};
+    CHECK_OK(readlink("/proc/self/exe", self, sizeof(self) - 1));
+    CHECK_OK(setenv("VOS_TEST_VARIANT", "shim", 1));
+    execlp("vos", "vos", "run", "--", self, "hold", nullptr);
+    FAIL("vos cannot be executed");
+  }));
 
   // All of the disk: errors, and an end within bounds.
   CheckSame(domain.Told("state"), "serving", "the state before");

@@ -183,8 +183,8 @@ enum vos_op {
 	 */
 	VOS_OP_FILE_COPY	= 34,
 	/*
-	 * Returns once no operation of a user lane runs on the object. Those
-	 * that come later see the interest flags stored before this request.
+	 * Returns once no read or write of a user lane runs on the object;
+	 * -ETIMEDOUT: one still does. Later ones see flags stored before this.
 	 */
 	VOS_OP_FILE_DRAIN	= 35,
 	/*

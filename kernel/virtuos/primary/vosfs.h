@@ -91,8 +91,8 @@ struct vosfs {
 	DECLARE_HASHTABLE(nodes, VOSFS_NODE_BITS);
 	struct list_head all;		/* struct vosfs_file */
 	bool watched;			/* somebody may wait for events of this file system */
-	/* Whoever withholds files waits for their operations with it held. */
-	struct mutex withhold_lock;
+	/* Of those who begin to watch: node->watched_entry. */
+	struct mutex watch_lock;
 
 	/* vosfs_recover.c; under lock but for the works. */
 	wait_queue_head_t recovered;	/* requests, for another connection */
@@ -122,6 +122,9 @@ struct vosfs_node {
 	u32 mapped;			/* files that have been mapped */
 	u32 dirtying;			/* of them, shared and for writing */
 	u32 lent;			/* files that are lent, or not drained yet */
+	/* Whoever withholds or releases files waits for what runs on them with it held. */
+	struct mutex drain_lock;
+	struct list_head watched_entry;	/* of vosfs_watched(), under fs->watch_lock */
 
 	/* What is not on the disk for certain: see vosfs_recover.c. */
 	u64 written;			/* fs->writes after the last one to it */
@@ -150,12 +153,13 @@ struct vosfs_file {
 	struct vosfs_node *node;	/* NULL: the open did not succeed */
 	struct list_head node_entry;	/* on node->files */
 	struct list_head all_entry;	/* on fs->all */
-	struct list_head drain_entry;
+	struct list_head drain_entry;	/* of vosfs_withhold(), under node->drain_lock */
 	u32 pass;			/* the last one of recovery that saw it */
 	bool lost;			/* not to be opened again: EIO */
 	errseq_t error_seen;		/* of node->error */
 	bool named;			/* an fd map names it, or did */
 	bool lent;			/* user lanes may carry its data */
+	bool draining;			/* what they began when it was lent may still run */
 	bool own_way;			/* O_APPEND or O_DIRECT: not by user lanes */
 	bool closed;			/* released: not lent any more */
 	bool mapped;
@@ -252,6 +256,8 @@ struct vosfs_file *vosfs_file_get(struct vosfs *fs, u64 nodeid);
 void vosfs_check_attr_out(struct vosfs *fs, u64 nodeid, struct fuse_attr_out *out);
 /* A system call reads or writes it: it may be lent again now. May sleep. */
 void vosfs_file_used(struct vosfs_file *file);
+/* Under fs->lock: a file is lent, is not drained; counts the inode's. */
+void vosfs_set_lent(struct vosfs_file *file, bool lent, bool draining);
 /* May what is known of an inode be wrong at any moment? */
 bool vosfs_node_lent(struct vosfs *fs, u64 nodeid);
 /* struct fuse_iqueue_ops. */

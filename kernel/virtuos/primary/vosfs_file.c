@@ -12,8 +12,10 @@
  *     calls only,
  *   - data of its inode was lost with a domain, and nobody was told by it yet.
  * It is withheld in two steps: a flag in the interest word stops operations
- * that begin later, VOS_OP_FILE_DRAIN waits for those that run. Lending it
- * again is tried when a system call reads or writes it.
+ * that begin later, VOS_OP_FILE_DRAIN waits for reads and writes that run.
+ * That may take as long as the disk does, so only those wait who want
+ * something else of the very inode, or watch. Lending it again is tried when a
+ * system call reads or writes it.
  *
  * While a file is lent for writing its inode's page cache is empty, so that
  * nothing old is there when it is mapped: it is emptied before, readahead
@@ -22,9 +24,15 @@
  * replies that carry them have no validity from before the first operation
  * that could change them until after the last.
  *
- * Locks: files->file_lock or mmap_lock or a notification group's, then
- * withhold_lock (sleeping contexts only), then fs->lock, then fi->lock and
- * object->arm_lock.
+ * Locks: mmap_lock or a notification group's, then watch_lock, then the
+ * drain_lock of one node; then, as inside files->file_lock, fs->lock, then
+ * fi->lock and object->arm_lock. Who holds a drain_lock waits for calls of the
+ * domain and for nothing of this kernel: he takes no inode's lock, puts no
+ * inode, touches no user memory.
+ *
+ * A node, and its drain_lock, is there as long as a file of it is open, or is
+ * being released, or it is held. So the caller of vosfs_withhold() has one of
+ * these until he has unlocked.
  */
 #include <linux/fsnotify.h>
 #include <linux/pagemap.h>
@@ -35,6 +43,20 @@
 #include "vosfs.h"
 
 /* ------------------------------------------------------------- lifetime */
+
+static bool vosfs_file_writes(const struct vosfs_file *file)
+{
+	return (file->flags & O_ACCMODE) != O_RDONLY;
+}
+
+void vosfs_set_lent(struct vosfs_file *file, bool lent, bool draining)
+{
+	lockdep_assert_held(&file->fs->lock);
+	file->node->lent -= file->lent || file->draining;
+	file->lent = lent;
+	file->draining = draining;
+	file->node->lent += file->lent || file->draining;
+}
 
 struct vosfs_node *vosfs_node_find(struct vosfs *fs, u64 nodeid)
 {
@@ -57,6 +79,8 @@ struct vosfs_node *vosfs_node_add(struct vosfs *fs, u64 nodeid, struct vosfs_nod
 	node->nodeid = nodeid;
 	INIT_LIST_HEAD(&node->closed);
 	INIT_LIST_HEAD(&node->files);
+	INIT_LIST_HEAD(&node->watched_entry);
+	mutex_init(&node->drain_lock);
 	hash_add(fs->nodes, &node->hash, nodeid);
 	return node;
 }
@@ -209,18 +233,23 @@ void vosfs_file_discard(struct vosfs_file *file, bool tell)
 	struct vosfs_node *node = file->node;
 	struct vosfs *fs = file->fs;
 	struct vos_connection *c;
+	bool writing;
 
 	xa_erase(&fs->files, file->id);
 	spin_lock(&fs->lock);
 	file->closed = true;
+	/* Another thread's lane may write still; the release waits for that, and with it who maps. */
+	writing = vosfs_file_writes(file) && (file->lent || file->draining);
 	if (node) {
-		node->lent -= file->lent;
+		if (!writing)
+			vosfs_set_lent(file, false, false);
 		node->mapped -= file->mapped;
 		node->dirtying -= file->dirtying;
 	}
-	file->lent = false;
 	spin_unlock(&fs->lock);
-	/* From here on it does not move any more. */
+	if (writing)
+		mutex_lock(&node->drain_lock);
+	/* Since it is closed it does not move any more. */
 	c = file->object.connection;
 	if (tell && vos_connection_usable(c)) {
 		int err = vos_call_simple(c, VOS_OP_RELEASE, file->object.handle, 0, 0);
@@ -228,6 +257,12 @@ void vosfs_file_discard(struct vosfs_file *file, bool tell)
 		/* What it may still do with the file, or with its index, is unknown. */
 		if (err && err != -EBADF && err != -ENETDOWN)
 			vos_connection_fail(c, "a file was not released: %d", err);
+	}
+	if (writing) {
+		spin_lock(&fs->lock);
+		vosfs_set_lent(file, false, false);
+		spin_unlock(&fs->lock);
+		mutex_unlock(&node->drain_lock);
 	}
 	vosfs_file_put(file);
 }
@@ -269,11 +304,6 @@ static struct vosfs_file *vosfs_file_of(struct file *file)
 
 /* -------------------------------------------------------------- lending */
 
-static bool vosfs_file_writes(const struct vosfs_file *file)
-{
-	return (file->flags & O_ACCMODE) != O_RDONLY;
-}
-
 static bool vosfs_own_way(const struct file *file)
 {
 	return READ_ONCE(file->f_flags) & (O_APPEND | O_DIRECT);
@@ -305,8 +335,7 @@ static void vosfs_try_to_lend(struct vosfs_file *file, struct inode *inode)
 	if (file->lent || !vosfs_may_lend(file) ||
 	    (vosfs_file_writes(file) && inode->i_mapping->nrpages))
 		return;
-	file->lent = true;
-	file->node->lent++;
+	vosfs_set_lent(file, true, file->draining);
 	file->node->shared = true;
 	/*
 	 * Replies on their way get no validity from now on; those that were
@@ -402,51 +431,68 @@ bool vosfs_size_varies(struct inode *inode)
 
 /* ---------------------------------------------------------- withholding */
 
-/* Stops what begins from now on, if it has to be; onto @drain what may still run. */
-static void vosfs_withhold_one(struct vosfs_file *file, struct list_head *drain)
+/* Is there something to withhold, or to wait for? */
+static bool vosfs_node_busy(const struct vosfs_node *node)
 {
-	if (!file->lent || vosfs_may_lend(file))
-		return;
-	file->lent = false;
-	vos_object_withhold(&file->object, true);
-	kref_get(&file->ref);
-	list_add(&file->drain_entry, drain);
+	struct vosfs_file *file;
+
+	list_for_each_entry(file, &node->files, node_entry) {
+		if (file->draining || (file->lent && !vosfs_may_lend(file)))
+			return true;
+	}
+	return false;
+}
+
+/* Waits for what runs on a file that is withheld. 0 or -ETIMEDOUT. */
+static int vosfs_drain(struct vosfs *fs, struct vosfs_file *file)
+{
+	struct vos_connection *c = vos_object_connection(&file->object);
+	int err = vos_call_simple(c, VOS_OP_FILE_DRAIN, READ_ONCE(file->object.handle), 0, 0);
+
+	/* Closed meanwhile, or the domain is gone: nothing runs either. */
+	if (err && err != -EBADF && err != -ENETDOWN && err != -ETIMEDOUT)
+		vos_connection_fail(c, "a file was not drained: %d", err);
+	vos_connection_put(c);
+	/* The disk takes long. What runs counts still, and is waited for again. */
+	if (err == -ETIMEDOUT)
+		return err;
+	spin_lock(&fs->lock);
+	/* Only now attributes are what they seem, unless it was lent again. */
+	vosfs_set_lent(file, file->lent, false);
+	spin_unlock(&fs->lock);
+	return 0;
 }
 
 /*
- * Of one node, or of all (NULL). On return no operation of a user lane runs
- * on what may not be lent any more.
+ * Stops what begins from now on, on files of a node that may not be lent any
+ * more, and waits for reads and writes that run there. -ETIMEDOUT: one does
+ * still.
  */
-static void vosfs_withhold(struct vosfs *fs, struct vosfs_node *node)
+static int vosfs_withhold(struct vosfs *fs, struct vosfs_node *node)
 {
 	struct vosfs_file *file, *next;
 	LIST_HEAD(drain);
+	int err = 0;
 
-	lockdep_assert_held(&fs->withhold_lock);
+	lockdep_assert_held(&node->drain_lock);
 	spin_lock(&fs->lock);
-	if (node) {
-		list_for_each_entry(file, &node->files, node_entry)
-			vosfs_withhold_one(file, &drain);
-	} else {
-		list_for_each_entry(file, &fs->all, all_entry)
-			vosfs_withhold_one(file, &drain);
+	list_for_each_entry(file, &node->files, node_entry) {
+		if (file->lent && !vosfs_may_lend(file)) {
+			vos_object_withhold(&file->object, true);
+			vosfs_set_lent(file, false, true);
+		}
+		/* It is there: both are over before the last reference is put. */
+		if (file->draining && !file->lent) {
+			kref_get(&file->ref);
+			list_add(&file->drain_entry, &drain);
+		}
 	}
 	spin_unlock(&fs->lock);
 	list_for_each_entry_safe(file, next, &drain, drain_entry) {
-		struct vos_connection *c = vos_object_connection(&file->object);
-		int err = vos_call_simple(c, VOS_OP_FILE_DRAIN, READ_ONCE(file->object.handle),
-					  0, 0);
-
-		/* Closed meanwhile, or the domain is gone: nothing runs either. */
-		if (err && err != -EBADF && err != -ENETDOWN)
-			vos_connection_fail(c, "a file was not drained: %d", err);
-		vos_connection_put(c);
-		spin_lock(&fs->lock);
-		/* Only now attributes are what they seem. */
-		file->node->lent--;
-		spin_unlock(&fs->lock);
+		err = vosfs_drain(fs, file) ?: err;
 		vosfs_file_put(file);
 	}
+	return err;
 }
 
 /* fs/fuse is going to map a file; under mmap_lock. */
@@ -455,12 +501,12 @@ int vosfs_mmap(struct file *filp, struct vm_area_struct *vma)
 	bool dirtying = (vma->vm_flags & VM_SHARED) && (vma->vm_flags & VM_MAYWRITE);
 	struct vosfs_file *file = vosfs_file_of(filp);
 	struct vosfs *fs;
+	bool busy;
+	int err;
 
 	if (WARN_ON_ONCE(!file || !file->node))
 		return -EIO;
 	fs = file->fs;
-	if (mutex_lock_killable(&fs->withhold_lock))
-		return -EINTR;
 	spin_lock(&fs->lock);
 	if (!file->mapped) {
 		file->mapped = true;
@@ -470,9 +516,18 @@ int vosfs_mmap(struct file *filp, struct vm_area_struct *vma)
 		file->dirtying = true;
 		file->node->dirtying++;
 	}
+	/* Nothing is lent from here on that would make it so. */
+	busy = vosfs_node_busy(file->node);
 	spin_unlock(&fs->lock);
-	vosfs_withhold(fs, file->node);
-	mutex_unlock(&fs->withhold_lock);
+	if (busy) {
+		if (mutex_lock_killable(&file->node->drain_lock))
+			return -EINTR;
+		err = vosfs_withhold(fs, file->node);
+		mutex_unlock(&file->node->drain_lock);
+		/* What is written still would not be in the pages. */
+		if (err)
+			return -EIO;
+	}
 	/* A fault behind the end is a signal: from here on the size is known. */
 	return fuse_update_attributes(file_inode(filp), filp, STATX_SIZE);
 }
@@ -484,35 +539,57 @@ void vosfs_file_changed(struct file *filp)
 {
 	struct vosfs_file *file;
 	struct vosfs *fs;
-	bool own_way;
+	bool busy;
 
 	file = vosfs_file_of(filp);
 	if (!file || !READ_ONCE(file->named))
 		return;
 	fs = file->fs;
-	mutex_lock(&fs->withhold_lock);
 	spin_lock(&fs->lock);
-	own_way = vosfs_own_way(filp);
-	file->own_way = own_way;
+	/* Read here, so that the last of two changes holds. */
+	file->own_way = vosfs_own_way(filp);
+	busy = file->own_way && vosfs_node_busy(file->node);
 	spin_unlock(&fs->lock);
-	if (own_way)
-		vosfs_withhold(fs, file->node);
-	mutex_unlock(&fs->withhold_lock);
+	if (!busy)
+		return;
+	mutex_lock(&file->node->drain_lock);
+	/* What takes longer began before, and goes on as it began. */
+	vosfs_withhold(fs, file->node);
+	mutex_unlock(&file->node->drain_lock);
 }
 
+/* Under the notification group's lock. */
 void vosfs_watched(struct super_block *sb)
 {
+	struct vosfs_node *node, *next;
+	struct vosfs_file *file;
+	LIST_HEAD(nodes);
 	struct vosfs *fs;
 
 	if (!vosfs_is(sb))
 		return;
 	fs = vosfs_of_conn(get_fuse_conn_super(sb));
-	mutex_lock(&fs->withhold_lock);
+	mutex_lock(&fs->watch_lock);
 	spin_lock(&fs->lock);
 	fs->watched = true;
+	/* From here on nothing else is lent. */
+	list_for_each_entry(file, &fs->all, all_entry) {
+		node = file->node;
+		if ((!file->lent && !file->draining) || !list_empty(&node->watched_entry))
+			continue;
+		node->holds++;
+		list_add(&node->watched_entry, &nodes);
+	}
 	spin_unlock(&fs->lock);
-	vosfs_withhold(fs, NULL);
-	mutex_unlock(&fs->withhold_lock);
+	list_for_each_entry_safe(node, next, &nodes, watched_entry) {
+		mutex_lock(&node->drain_lock);
+		/* What takes longer began before anybody watched. */
+		vosfs_withhold(fs, node);
+		mutex_unlock(&node->drain_lock);
+		list_del_init(&node->watched_entry);
+		vosfs_node_drop(fs, node);
+	}
+	mutex_unlock(&fs->watch_lock);
 }
 
 /*

@@ -59,7 +59,7 @@ static struct fuse_mount *vosfs_new(struct fs_context *fsc)
 	}
 	fs->fc = fc;
 	spin_lock_init(&fs->lock);
-	mutex_init(&fs->withhold_lock);
+	mutex_init(&fs->watch_lock);
 	INIT_LIST_HEAD(&fs->all);
 	hash_init(fs->nodes);
 	xa_init_flags(&fs->files, XA_FLAGS_ALLOC1);

@@ -485,9 +485,8 @@ static bool vosfs_file_move(struct vosfs_file *file, struct vos_object *fresh)
 	spin_lock(&fs->lock);
 	moves = !file->closed;
 	if (moves) {
-		if (file->lent)
-			file->node->lent--;
-		file->lent = false;
+		/* Nothing runs in the dead domain. */
+		vosfs_set_lent(file, false, false);
 		vos_object_replace(&file->object, fresh);
 	}
 	spin_unlock(&fs->lock);

@@ -21,8 +21,14 @@
 
 #include "file.h"
 
-/* The disk may take its time; one that takes longer is broken, and the file stays open. */
+/*
+ * The disk may take its time; one that takes longer is broken, and the file
+ * stays open. Above VOS_CALL_DISK_TIMEOUT of the primary: that a file is
+ * released must not be said of one that is in use.
+ */
 #define VOS_FILE_IDLE_LIMIT	(120 * HZ)
+/* Below it: whoever has files drained hears that the disk takes long, and nothing is broken. */
+#define VOS_FILE_DRAIN_LIMIT	(45 * HZ)
 
 static u32 vos_file_poll(struct vos_service_object *object)
 {
@@ -149,7 +155,7 @@ void vos_op_file_drain(struct vos_operation *op)
 
 	vos_full_barrier();	/* (W'), pairs with (W) in vos_file_begin() */
 	op->completion.res = wait_event_timeout(object->drained, !atomic_read(&object->users),
-						VOS_FILE_IDLE_LIMIT) ? 0 : -ETIMEDOUT;
+						VOS_FILE_DRAIN_LIMIT) ? 0 : -ETIMEDOUT;
 }
 
 /* Made by the first who writes, for all. NULL: out of memory. */
