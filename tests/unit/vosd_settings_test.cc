@@ -11,6 +11,8 @@
 
 #include "kernel/virtuos/abi/virtuos.h"
 #include "tests/unit/temporary_directory.h"
+#include "tools/common/text.h"
+#include "tools/common/text_file.h"
 #include "tools/vosd/settings.h"
 
 namespace vos {
@@ -69,6 +71,34 @@ TEST(VosdConf, ChangesTheDomainsItNames) {
   EXPECT_EQ(domains[1].cpus, "2-3,^2");
   EXPECT_EQ(domains[1].core, "/var/crash");
   EXPECT_EQ(domains[0].core, "");
+}
+
+// What is in the image, with its comments made settings.
+TEST(VosdConf, TheImagesHasTheDefaults) {
+  const auto text = ReadTextFile("tools/image/vosd.conf");
+  ASSERT_TRUE(text) << text.error().message;
+  auto unchanged = NetworkAndStorage();
+  EXPECT_TRUE(ApplySettings(*text, unchanged));
+  std::string settings;
+  for (const std::string_view line : SplitLines(*text)) {
+    const bool setting = line.starts_with("# [") || line.contains(" = ");
+    if (setting && line.starts_with("# ")) {
+      settings += line.substr(2, line.find("  ", 2) - 2);
+      settings += '\n';
+    }
+  }
+  auto domains = NetworkAndStorage();
+  const auto applied = ApplySettings(settings, domains);
+  ASSERT_TRUE(applied) << applied.error().message << "\n" << settings;
+  const LifeCycleLimits defaults;
+  EXPECT_EQ(domains[0].kind, VOS_DOMAIN_NETWORK);
+  EXPECT_EQ(domains[0].nic, "auto");
+  EXPECT_EQ(domains[0].disk, "none");
+  EXPECT_EQ(domains[0].limits.restart, defaults.restart);
+  EXPECT_EQ(domains[0].limits.connect_timeout, defaults.connect_timeout);
+  EXPECT_EQ(domains[0].limits.max_attempts, defaults.max_attempts);
+  EXPECT_EQ(domains[0].standby, DomainSettings().standby);
+  EXPECT_EQ(domains[0].core, DomainSettings().core);
 }
 
 TEST(VosdConf, NamesTheLineThatIsWrong) {

@@ -3,7 +3,8 @@
 // line.
 //
 // Every NAME.cfg is the xl configuration of a domain; a domain of type "pvh" gets no device.
-// vosd.conf, which may be missing, has a section for each domain that differs from the defaults:
+// vosd.conf, which may be missing, has a section for each domain that differs from the defaults
+// (docs/configuration.md tells operators the same):
 //
 //   [network]
 //   kind = network         network or storage; default: the domain's name
