@@ -47,9 +47,11 @@ Message Link(int index, const char (&name)[kSize], unsigned flags, std::uint32_t
   return message;
 }
 
-Message Address(std::uint32_t index, std::uint32_t address) {
+Message Address(std::uint32_t index, std::uint32_t address, unsigned char flags = 0,
+                unsigned char family = AF_INET) {
   ifaddrmsg body = {};
-  body.ifa_family = AF_INET;
+  body.ifa_family = family;
+  body.ifa_flags = flags;
   body.ifa_prefixlen = 24;
   body.ifa_index = index;
   Message message = Make(RTM_NEWADDR, body);
@@ -98,6 +100,12 @@ TEST(NetworkKeeper, LeavesOutWhatNobodySet) {
   Message address = Address(2, 5);
   Append(address, 11, std::uint8_t{3});  // IFA_PROTO: link-local, by the kernel
   EXPECT_EQ(Entries({Link(2, "eth0", 0, 1500), address}).size(), 1u);
+  EXPECT_EQ(Entries({Link(2, "eth0", 0, 1500), Address(2, 5, IFA_F_TEMPORARY, AF_INET6)}).size(),
+            1u);
+  // Not the first one of its network, but somebody's.
+  EXPECT_EQ(
+      Entries({Link(2, "eth0", 0, 1500), Address(2, 5), Address(2, 6, IFA_F_SECONDARY)}).size(),
+      3u);
   // Of an interface nobody knows.
   EXPECT_EQ(Entries({Address(9, 5)}).size(), 0u);
 }

@@ -123,7 +123,8 @@ std::string AddressEntry(const Message& message, const std::map<std::uint32_t, s
   // Of the kernel's own making: loopback, router advertisements, link-local.
   constexpr unsigned short kProtocol = 11;  // IFA_PROTO
   if (NumberAttribute<std::uint8_t>(message, sizeof *address, kProtocol, 0) != 0) return {};
-  if (address->ifa_flags & IFA_F_TEMPORARY) return {};
+  // Of IPv4 the same flag says that it is not the first one of its network.
+  if (address->ifa_family == AF_INET6 && (address->ifa_flags & IFA_F_TEMPORARY)) return {};
   entry.interface = NameOf(names, address->ifa_index);
   entry.message = message;
   if (entry.interface.empty()) return {};
@@ -316,15 +317,19 @@ std::uint16_t TypeOf(const Message& message) {
   return header.nlmsg_type;
 }
 
-// Links, then addresses, then routes: of those the ones without gateway first, which lead to the others'.
+// Links, then addresses, the first of each network before the others, then routes: of those the ones
+// without gateway first, which lead to the others'.
+constexpr int kLastRank = 4;
 int Rank(const Message& message) {
   switch (TypeOf(message)) {
     case RTM_NEWLINK:
       return 0;
-    case RTM_NEWADDR:
-      return 1;
+    case RTM_NEWADDR: {
+      const auto* address = BodyOf<ifaddrmsg>(message);
+      return address != nullptr && (address->ifa_flags & IFA_F_SECONDARY) != 0 ? 2 : 1;
+    }
     default:
-      return Attribute(message, sizeof(rtmsg), RTA_GATEWAY).empty() ? 2 : 3;
+      return Attribute(message, sizeof(rtmsg), RTA_GATEWAY).empty() ? 3 : kLastRank;
   }
 }
 
@@ -353,7 +358,7 @@ Result<void> ApplyAll(Netlink& events, Netlink& requests, const NetworkChanges& 
       return done;
     }
   }
-  for (int rank = 0; rank <= 3; ++rank) {
+  for (int rank = 0; rank <= kLastRank; ++rank) {
     for (const auto& [key, entry] : changes.added) {
       if (Rank(entry.message) != rank) continue;
       const auto done = Apply(events, requests, entry, false);

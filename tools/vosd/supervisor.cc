@@ -30,6 +30,7 @@ constexpr char kNetworkChangesFile[] = "/run/virtuos/network.changes";
 constexpr char kAttachedFile[] = "/run/virtuos/attached";
 // What vosd begins in, as the kernel calls it.
 constexpr char kInitialNamespace[] = "init_net";
+constexpr char kToolstackDevices[] = "/libxl/pci";
 constexpr char kBackendToken[] = "backend ";
 constexpr char kResolverToken[] = "resolver ";
 constexpr char kDiskToken[] = "disk ";
@@ -681,6 +682,11 @@ void Supervisor::Forget(std::uint32_t domid) {
   }
   tools_.store.Remove(domain);
   tools_.store.Remove(std::format("/libxl/{}", domid));
+  // Whose a device is, for the toolstack, which would give it to nobody else.
+  for (const std::string& device : tools_.store.List(kToolstackDevices)) {
+    const std::string owner = std::format("{}/{}/domid", kToolstackDevices, device);
+    if (tools_.store.Read(owner) == std::to_string(domid)) tools_.store.Remove(owner);
+  }
 }
 
 void Supervisor::ForgetTheGone() {

@@ -99,7 +99,8 @@ class Supervisor {
   // Nothing of the domain is left for the hypervisor.
   LifeCycle::Steps Cleaned(Domain& domain, std::uint32_t domid);
   // What the toolstack leaves of a domain in xenstore: some of a device whose back-end has no state,
-  // and everything, its name included, of a domain that was destroyed behind its back.
+  // and everything, its name and that its device is its own included, of a domain that was destroyed
+  // behind its back.
   void Forget(std::uint32_t domid);
   // The same of domains that were gone before this supervisor came.
   void ForgetTheGone();
