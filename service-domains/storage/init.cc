@@ -48,11 +48,11 @@ using std::chrono::milliseconds;
 constexpr char kMountPoint[] = "/disk";
 constexpr char kExport[] = "/disk/export";
 
-// Between the ends of two daemons: doubled each time, from the first on again after one that ran
-// for a while.
+// Before a daemon is started again: doubled each time, and halved for each such time that one ran,
+// so that what ends at once again and again waits long, and what served a while does not.
 constexpr milliseconds kFirstPause{50};
 constexpr milliseconds kLongestPause{5000};
-constexpr milliseconds kRanWell{10'000};
+constexpr milliseconds kPauseHalves{500};
 
 // The node of a disk is there a moment before the disk can be opened, and nothing tells when it can.
 constexpr milliseconds kOpenPause{100};
@@ -288,7 +288,9 @@ class Domain {
   }
 
   void RestartLater() {
-    if (Clock::now() - daemon_started_ >= kRanWell) pause_ = kFirstPause;
+    for (auto ran = Clock::now() - daemon_started_; ran >= kPauseHalves && pause_ > kFirstPause;
+         ran -= kPauseHalves)
+      pause_ = std::max(pause_ / 2, kFirstPause);
     timer_ = Clock::now() + pause_;
     pause_ = std::min(2 * pause_, kLongestPause);
     service::XenstoreWrite("data/storage/restarts", std::to_string(++restarts_));
