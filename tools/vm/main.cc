@@ -24,6 +24,7 @@
 
 #include "tools/vm/command.h"
 #include "tools/common/file_descriptor.h"
+#include "tools/vm/job.h"
 #include "tools/vm/machine.h"
 #include "tools/vm/options.h"
 #include "tools/vm/sandbox.h"
@@ -39,7 +40,6 @@ using std::chrono::seconds;
 // Limits of what happens before and after the machine runs.
 constexpr unsigned kTurnLimitSeconds = 3 * 60 * 60;
 constexpr seconds kImageLimit{1800};
-constexpr seconds kTarLimit{120};
 constexpr seconds kQueryLimit{60};
 
 // Of a sparse file.
@@ -78,54 +78,6 @@ std::expected<FileDescriptor, std::string> TakeTurn(const fs::path& checkout) {
     return std::unexpected(std::format("{}: {}", path.native(), std::strerror(errno)));
   }
   return lock;
-}
-
-// True if FILE names a file of the host that is to be copied, not a command of the primary.
-bool IsHostFile(const fs::path& file) {
-  if (file.is_absolute()) {
-    const std::string top = std::next(file.begin())->native();
-    if (top == "bin" || top == "lib" || top == "sbin" || top == "usr") return false;
-  }
-  std::error_code error;
-  return fs::is_regular_file(file, error);
-}
-
-// Packs FILE and the --put files into `archive`. FILE, if copied, becomes ./NAME in the command.
-std::expected<void, std::string> PackJob(Options& options, const fs::path& run,
-                                         const fs::path& archive) {
-  const fs::path directory = run / "job";
-  std::error_code error;
-  fs::create_directory(directory, error);
-  const auto copy = [&](const fs::path& from) -> std::expected<fs::path, std::string> {
-    fs::path clean = fs::absolute(from).lexically_normal();
-    if (!clean.has_filename()) clean = clean.parent_path();
-    const fs::path to = directory / clean.filename();
-    if (fs::exists(to)) {
-      return std::unexpected(
-          std::format("{}: another file of this name is put too", from.native()));
-    }
-    fs::copy(clean, to, fs::copy_options::recursive, error);
-    if (error) return std::unexpected(std::format("{}: {}", from.native(), error.message()));
-    return to;
-  };
-  for (const fs::path& file : options.put) {
-    if (const auto copied = copy(file); !copied) return std::unexpected(copied.error());
-  }
-  if (IsHostFile(options.command[0])) {
-    const fs::path file = options.command[0];
-    const fs::path there = directory / file.filename();
-    // FILE may be among the --put files as well.
-    if (!fs::exists(there)) {
-      if (const auto copied = copy(file); !copied) return std::unexpected(copied.error());
-    }
-    fs::permissions(there, fs::perms::owner_all, fs::perm_options::add, error);
-    options.command[0] = "./" + file.filename().native();
-  }
-  const auto packed = CommandOutput(
-      {"tar", "-C", directory, "--owner=0", "--group=0", "-cf", archive, "."}, kTarLimit);
-  if (!packed) return std::unexpected("packing the job: " + packed.error());
-  fs::remove_all(directory, error);
-  return {};
 }
 
 std::expected<Program, std::string> MakeHostProgram(const fs::path& file, std::size_t number,

@@ -96,6 +96,10 @@ bool BringLoopbackUp() {
     if (pid == 0) RunProgram(program, events);
     pids.push_back(pid);
   }
+  // Ends with the program that has it, and not with the last of them.
+  for (const Program& program : programs) {
+    if (program.passed_descriptor >= 0) close(program.passed_descriptor);
+  }
   for (;;) {
     int status;
     const pid_t pid = wait(&status);

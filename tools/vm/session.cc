@@ -88,7 +88,7 @@ class Session {
 
  private:
   void EnterPhase(Phase phase);
-  void ReadGuest();
+  bool ReadGuest();
   void HandleFrame(const Frame& frame);
   void AppendLog(std::string_view payload);
   void WriteGuest();
@@ -208,13 +208,14 @@ Outcome Session::Run() {
   return *outcome_;
 }
 
-void Session::ReadGuest() {
+// False: there is nothing to be read now.
+bool Session::ReadGuest() {
   char buffer[kMaxPayload];
   const ssize_t size = read(parts_.guest.get(), buffer, sizeof(buffer));
   if (size <= 0) {
     // The machine's end is told by the sandbox; here is nothing more to come.
     if (size == 0 || (errno != EAGAIN && errno != EINTR)) parts_.guest.Reset();
-    return;
+    return false;
   }
   from_guest_.Append({buffer, static_cast<std::size_t>(size)});
   while (!outcome_) {
@@ -223,6 +224,7 @@ void Session::ReadGuest() {
     HandleFrame(*frame);
   }
   if (from_guest_.broken()) End(kBootFailedStatus, "the primary's init sent nonsense");
+  return true;
 }
 
 void Session::HandleFrame(const Frame& frame) {
@@ -364,7 +366,9 @@ void Session::HandleProgramEnd() {
   }
   // A --host program may end when it likes.
   if (end->program != parts_.machine) return;
-  while (!outcome_ && parts_.guest) ReadGuest();
+  // What it sent before: no more comes, whoever else may have its end of the socket.
+  while (!outcome_ && parts_.guest && ReadGuest()) {
+  }
   if (!outcome_) {
     const bool machine_ran = HasText(parts_.run / kSerialLog);
     if (!machine_ran) {
