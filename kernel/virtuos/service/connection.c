@@ -324,8 +324,8 @@ static void vos_service_otherend_changed(struct xenbus_device *device, enum xenb
 			break;
 		}
 		xenbus_switch_state(device, XenbusStateConnected);
-		pr_info("connected to domain %u, generation %u, %u pollers, %u kernel lanes\n",
-			s->primary, s->generation, s->pollers, s->lanes);
+		pr_notice("connected to domain %u, generation %u, %u pollers, %u kernel lanes\n",
+			  s->primary, s->generation, s->pollers, s->lanes);
 		break;
 	case XenbusStateClosing:
 	case XenbusStateClosed:

@@ -225,7 +225,7 @@ static void vos_fault_once(struct vos_fault *f)
 /* The end of a thread that did so much. */
 static int vos_fault_finish(struct vos_fault *f, u32 n)
 {
-	pr_info("%u misuses done\n", n);
+	pr_notice("%u misuses done\n", n);
 	xenbus_printf(XBT_NIL, f->service->device->nodename, "fault-done", "%u", n);
 	while (!kthread_should_stop()) {
 		set_current_state(TASK_IDLE);
@@ -332,7 +332,7 @@ static void vos_fault_write(struct vos_fault *f, u32 seed, u32 count, bool fatal
 	prandom_seed_state(&f->random, seed);
 	f->count = count;
 	f->fatal = fatal;
-	pr_info("%u misuses, seed %u\n", count, seed);
+	pr_notice("%u misuses, seed %u\n", count, seed);
 	vos_fault_go(f, vos_fault_run);
 }
 
@@ -349,7 +349,7 @@ static void vos_fault_order_flood(struct vos_fault *f, const char *order)
 	vos_fault_stop(f);
 	f->count = ms;
 	f->flood = strcmp(what, "wake") ? VOS_EVENT_READY : VOS_EVENT_WAKE;
-	pr_info("a flood for %u ms\n", ms);
+	pr_notice("a flood for %u ms\n", ms);
 	vos_fault_go(f, vos_fault_flood);
 	mutex_unlock(&f->lock);
 }
@@ -558,7 +558,7 @@ static void vos_fault_now(struct vos_fault *f, const char *order)
 	kind = vos_fault_kind_named(name);
 	if (!kind)
 		return;
-	pr_info("%s, as ordered\n", name);
+	pr_notice("%s, as ordered\n", name);
 	f->kind = kind;
 	f->argument = argument;
 	prandom_seed_state(&f->random, local_clock());
@@ -604,7 +604,7 @@ static void vos_fault_changed(struct xenbus_watch *watch, const char *path, cons
 		f->lies = count;
 		f->lie_fatal = fatal;
 		spin_unlock(&f->lie_lock);
-		pr_info("%u lies, seed %u\n", count, seed);
+		pr_notice("%u lies, seed %u\n", count, seed);
 	}
 	if (sscanf(order, "garbage %u %u %u", &seed, &count, &fatal) == 3 &&
 	    count <= VOS_FAULT_MAX && f->service->device->state == XenbusStateConnected) {

@@ -190,7 +190,7 @@ static int vos_wild_transfer(struct device *device, struct page *page)
 		__bio_add_page(&bio, page, VOS_WILD_BYTES, 0);
 		err = submit_bio_wait(&bio);
 		/* The disk may take a refusal for an error; that is an answer. */
-		pr_info("the disk says %d\n", err);
+		pr_notice("the disk says %d\n", err);
 		bio_uninit(&bio);
 		__free_page(begin);
 		err = 0;
@@ -251,7 +251,7 @@ out:
 	if (page)
 		__free_page(page);
 	if (device && !err)
-		pr_info("%s was aimed at %pad of the primary\n", pci_name(device), &wild.address);
+		pr_notice("%s was aimed at %pad of the primary\n", pci_name(device), &wild.address);
 	else
 		pr_err("no device was aimed at the primary: %d\n", err);
 	pci_dev_put(device);

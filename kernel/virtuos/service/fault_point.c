@@ -122,7 +122,7 @@ void __vos_fault_point(struct vos_service *s, enum vos_fault_where where, u8 op)
 	if (!kind)
 		return;
 	/* Who armed it looks for this line; the counter is one for all domains. */
-	pr_info("%s at %s, as ordered, cycle %llu\n", kind->name, vos_fault_points[where],
+	pr_notice("%s at %s, as ordered, cycle %llu\n", kind->name, vos_fault_points[where],
 		(unsigned long long)get_cycles());
 	vos_fault_begin(s->fault, kind, argument);
 }
@@ -153,7 +153,7 @@ static void vos_fault_arm(const char *order)
 	spin_unlock_irqrestore(&armed.lock, flags);
 	/* After the fault: who sees the key enabled takes the lock. Stays enabled. */
 	static_branch_enable(&vos_fault_armed);
-	pr_info("%s armed, %s %u\n", name, point, nth);
+	pr_notice("%s armed, %s %u\n", name, point, nth);
 }
 
 /* An order to arm a fault, or another one, which is passed over. May sleep. */
