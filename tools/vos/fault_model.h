@@ -45,6 +45,9 @@ std::chrono::milliseconds CallBound(std::string_view domain);
 // Why a domain ("network", "storage") cannot have the fault there; empty: it can.
 std::string_view WhyNot(std::string_view domain, const FaultKind& kind, const FaultPoint& point);
 
+// It is noticed within this of its beginning.
+std::chrono::milliseconds DetectionBound(const FaultKind& kind, const FaultPoint& point);
+
 struct FaultPair {
   const FaultKind* kind;
   const FaultPoint* point;

@@ -40,8 +40,6 @@ constexpr milliseconds kServes{90'000};
 constexpr milliseconds kUnderWay{20'000};
 // From an end of a domain until the next one passes an armed point.
 constexpr milliseconds kNextBegins{60'000};
-// vosd waits that much longer for a domain that begins than the kernel for one that is connected.
-constexpr milliseconds kConnectLimit{50'000};
 // From what is noticed until the workload goes on.
 constexpr milliseconds kRecovers{90'000};
 // What is taken apart in the background is gone by then.
@@ -303,7 +301,7 @@ bool Campaign::IsOver(const Course& course) const {
 void Campaign::Follow(Course& course) {
   const bool next = course.point->next;
   const milliseconds begins = next ? kNextBegins : kUnderWay;
-  const milliseconds noticed = course.kind->bound + (next ? kConnectLimit : milliseconds(0));
+  const milliseconds noticed = DetectionBound(*course.kind, *course.point);
   SinceBootNs limit = In(begins);
   int stage = 0;
   while (NowNs() < limit) {
@@ -364,7 +362,7 @@ void Campaign::Judge(Course& course) const {
   if (course.noticed != 0) {
     const SinceBootNs begun = course.begun != 0 ? course.begun : course.injected;
     record.detection_ms = std::max(0.0, Ms(begun, course.noticed));
-    const auto bound = course.kind->bound + (course.point->next ? kConnectLimit : milliseconds(0));
+    const auto bound = DetectionBound(*course.kind, *course.point);
     if (*record.detection_ms > static_cast<double>(bound.count())) {
       violations.push_back(std::format("noticed after {:.0f} ms, more than {}",
                                        *record.detection_ms, bound.count()));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/vosd/connection_nodes.h"
 
+#include <algorithm>
 #include <format>
 
 #include "kernel/virtuos/abi/virtuos.h"
@@ -10,6 +11,13 @@ namespace vos {
 namespace {
 
 constexpr std::size_t kMaxErrorText = 200;
+
+XenbusState StateAt(XenStore& store, const std::string& path) {
+  const auto text = store.Read(path);
+  const auto number = text ? ParseDecimal<std::uint32_t>(*text) : std::nullopt;
+  constexpr auto kLast = static_cast<std::uint32_t>(XenbusState::kClosed);
+  return number && *number <= kLast ? static_cast<XenbusState>(*number) : XenbusState::kUnknown;
+}
 
 }  // namespace
 
@@ -52,10 +60,22 @@ void ConnectionNodes::Remove(XenStore& store) const {
 }
 
 XenbusState ConnectionNodes::BackendState(XenStore& store) const {
-  const auto text = store.Read(backend_state_path());
-  const auto number = text ? ParseDecimal<std::uint32_t>(*text) : std::nullopt;
-  constexpr auto kLast = static_cast<std::uint32_t>(XenbusState::kClosed);
-  return number && *number <= kLast ? static_cast<XenbusState>(*number) : XenbusState::kUnknown;
+  return StateAt(store, backend_state_path());
+}
+
+HandshakeStep ConnectionNodes::Step(XenStore& store) const {
+  HandshakeStep step;
+  step.frontend = StateAt(store, frontend_ + "/state");
+  step.backend = BackendState(store);
+  const auto keys = store.List(frontend_);
+  step.keys = keys.size();
+  step.introduces = std::ranges::contains(keys, VOS_KEY_ABI);
+  // pcifront has said what it needs, pciback is ready, and the former is not: it looks for devices.
+  step.finds_device = StateAt(store, std::format("/local/domain/{}/device/pci/0/state", domid_)) ==
+                          XenbusState::kInitialised &&
+                      StateAt(store, std::format("/local/domain/{}/backend/pci/{}/0/state",
+                                                 primary_, domid_)) == XenbusState::kConnected;
+  return step;
 }
 
 std::string ConnectionNodes::ErrorText(XenStore& store) const {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "tools/vosd/handshake.h"
 #include "tools/vosd/life_cycle.h"
 #include "tools/vosd/xenstore.h"
 
@@ -24,7 +25,10 @@ class ConnectionNodes {
   void Remove(XenStore& store) const;
 
   std::string backend_state_path() const { return backend_ + "/state"; }
+  // All that the front-end writes is below it.
+  const std::string& frontend_path() const { return frontend_; }
   XenbusState BackendState(XenStore& store) const;
+  HandshakeStep Step(XenStore& store) const;
   // What a driver says went wrong, fit to print; empty: nothing.
   std::string ErrorText(XenStore& store) const;
 

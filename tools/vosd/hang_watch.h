@@ -2,7 +2,6 @@
 #ifndef VIRTUOS_TOOLS_VOSD_HANG_WATCH_H_
 #define VIRTUOS_TOOLS_VOSD_HANG_WATCH_H_
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -15,9 +14,6 @@
 #include "tools/vosd/silence.h"
 
 namespace vos {
-
-// Silence of a domain while it had its processors: it hangs.
-inline constexpr std::chrono::milliseconds kHangLimit{1000};
 
 // Waits for the kernel's suspicion that a domain hangs, counts what the domain did meanwhile, and
 // tells the kernel, which then ends the connection. Does nothing while no domain is silent.

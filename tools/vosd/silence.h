@@ -9,6 +9,9 @@
 
 namespace vos {
 
+// Silence of a domain while it had its processors: it hangs.
+inline constexpr std::chrono::milliseconds kHangLimit{1000};
+
 // One online virtual processor at some moment.
 struct ProcessorSample {
   bool blocked;                   // it waits for an event, with none that it can take

@@ -17,6 +17,7 @@
 #include "tools/common/text_file.h"
 #include "tools/vosd/core_files.h"
 #include "tools/vosd/disk_report.h"
+#include "tools/vosd/handshake_watch.h"
 #include "tools/vosd/network_keeper.h"
 #include "tools/vosd/resolver.h"
 #include "tools/vosd/takeover.h"
@@ -32,6 +33,7 @@ constexpr char kAttachedFile[] = "/run/virtuos/attached";
 constexpr char kInitialNamespace[] = "init_net";
 constexpr char kToolstackDevices[] = "/libxl/pci";
 constexpr char kBackendToken[] = "backend ";
+constexpr char kFrontendToken[] = "frontend ";
 constexpr char kResolverToken[] = "resolver ";
 constexpr char kDiskToken[] = "disk ";
 constexpr char kBootedToken[] = "booted ";
@@ -87,6 +89,7 @@ struct Supervisor::Domain {
   std::function<LifeCycle::Steps(int status)> xl_next;
   std::string xl_complaint;  // the last line xl wrote
   std::optional<ConnectionNodes> nodes;
+  std::unique_ptr<HandshakeWatch> handshake;
   std::string resolver_path;      // watched; empty: not
   std::string resolver_text;      // written to resolv.conf last
   std::unique_ptr<Child> keeper;  // of its addresses and routes
@@ -438,6 +441,11 @@ LifeCycle::Steps Supervisor::Watch(Domain& domain) {
       !watching) {
     return domain.life.OnFailure(watching.error().message);
   }
+  if (domain.life.phase() == Phase::kConnecting) {
+    if (auto watching = WatchHandshake(domain); !watching) {
+      return domain.life.OnFailure(watching.error().message);
+    }
+  }
   if (domain.settings.kind == VOS_DOMAIN_NETWORK) {
     domain.resolver_path = std::format("/local/domain/{}/data/resolv", domain.life.domid());
     if (auto watching = tools_.store.Watch(domain.resolver_path, kResolverToken + name);
@@ -454,7 +462,22 @@ LifeCycle::Steps Supervisor::Watch(Domain& domain) {
   return {};
 }
 
+Result<void> Supervisor::WatchHandshake(Domain& domain) {
+  auto watch = HandshakeWatch::Begin(
+      tools_.loop, tools_.hypervisor, tools_.store, *domain.nodes, domain.life.domid(),
+      [this, d = &domain](std::string why) { Do(*d, d->life.OnFailure(std::move(why))); });
+  if (!watch) return std::unexpected(watch.error());
+  domain.handshake = std::move(*watch);
+  return tools_.store.Watch(domain.nodes->frontend_path(), kFrontendToken + domain.settings.name);
+}
+
+void Supervisor::LeaveHandshake(Domain& domain) {
+  if (!std::exchange(domain.handshake, nullptr)) return;
+  tools_.store.Unwatch(domain.nodes->frontend_path(), kFrontendToken + domain.settings.name);
+}
+
 LifeCycle::Steps Supervisor::Attach(Domain& domain) {
+  LeaveHandshake(domain);
   domain.connected_at = SinceBoot();
   if (domain.parked_for != nullptr) {
     Say(domain, std::format("domain {} waits", domain.life.domid()));
@@ -553,6 +576,7 @@ Result<void> Supervisor::Rename(const std::vector<std::pair<std::uint32_t, std::
 
 void Supervisor::Leave(Domain& domain) {
   const std::string& name = domain.settings.name;
+  LeaveHandshake(domain);
   domain.keeper.reset();
   domain.keeper_timer->Clear();
   domain.keeper_pause = kKeeperPause;
@@ -759,7 +783,11 @@ void Supervisor::OnXenStoreEvents() {
       if (domain->standby && *token == kBootedToken + domain->standby->settings.name) {
         OnBooted(*domain->standby);
       }
-      if (*token == kBackendToken + domain->settings.name) Do(*domain, OnBackendChange(*domain));
+      const bool backend = *token == kBackendToken + domain->settings.name;
+      if (backend) Do(*domain, OnBackendChange(*domain));
+      if (domain->handshake && (backend || *token == kFrontendToken + domain->settings.name)) {
+        domain->handshake->Look();
+      }
       if (*token == kResolverToken + domain->settings.name) OnResolverChange(*domain);
       if (*token == kDiskToken + domain->settings.name) OnDiskChange(*domain);
     }

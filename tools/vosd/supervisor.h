@@ -111,6 +111,9 @@ class Supervisor {
 
   void OnXenStoreEvents();
   LifeCycle::Steps OnBackendChange(Domain& domain);
+  // Looks for hangs of a domain until it is connected.
+  Result<void> WatchHandshake(Domain& domain);
+  void LeaveHandshake(Domain& domain);
   void OnBooted(Domain& standby);
   void OnResolverChange(Domain& domain);
   void OnDiskChange(Domain& domain);

@@ -514,10 +514,13 @@ static void vos_connection_connect_work(struct work_struct *work)
 	if (first)
 		WRITE_ONCE(c->state, VOS_CONNECTION_CONNECTED);
 	spin_unlock_irq(&c->lock);
-	if (!first || !vos_connection_calibrate(c))
+	if (!first)
+		return;
+	/* Its pollers run: one that hangs from now on, in the first no-ops too, is found. */
+	vos_liveness_start(c);
+	if (!vos_connection_calibrate(c))
 		return;
 	c->connected_at = ktime_get_boottime();
-	vos_liveness_start(c);
 	/* Before anybody can take a port that one of them has. */
 	if (c->kind == VOS_DOMAIN_NETWORK && !vos_connection_taken(c->kind))
 		vos_proxy_recover(c);
