@@ -78,20 +78,20 @@ int main() {
 
   // Out of the call, whatever it was at. What it wrote is there or not, but it is not another's.
   handled = 0;
-  const std::string blank(kBlock, '.');
+  // Nothing is allocated while a handler may jump out of it.
+  const std::string blank(kBlock, '.'), block(kBlock, 'J');
   for (int64_t end = Milliseconds() + 3'000; Milliseconds() < end;) {
     WriteAt(own, blank, 0);
     WriteAt(own, blank, kBlock);
     if (sigsetjmp(escape, 1) == 0) {
       Tick(JumpOut, 500);
-      const std::string block(kBlock, 'J');
       for (;;) {
         if (pwrite(own, block.data(), kBlock, 0) != ssize_t(kBlock)) _exit(5);
       }
     }
     EndTicks();
     const std::string now = ReadAt(own, kBlock, 0);
-    if (now != blank) CheckSame(now, std::string(kBlock, 'J'), "the block that was jumped out of");
+    if (now != blank) CheckSame(now, block, "the block that was jumped out of");
     CheckSame(ReadAt(own, kBlock, kBlock), blank, "the block behind it");
   }
   printf("%d handlers jumped out of calls\n", int(handled));
