@@ -7,15 +7,16 @@
  * touch the stack, call, or change a register that the caller preserves: at
  * every instruction the return address is on top of the stack.
  *
- * SSE2 in a loop, not rep movsb: without ERMS, as under emulation, that is
- * a byte at a time.
+ * As Linux copies: rep movsb for what is not short, where the processor says
+ * that it is fast (ERMS), see ChooseCopy(); else through general registers.
+ * What has no ERMS is old, or an emulator, to which vectors are expensive.
  */
 	.text
 
 	.globl	vos_copy_start, vos_copy_end, vos_copy_abort
 	.hidden	vos_copy_start, vos_copy_end, vos_copy_abort
-	.globl	vos_guarded_copy, vos_guarded_probe
-	.hidden	vos_guarded_copy, vos_guarded_probe
+	.globl	vos_guarded_copy, vos_guarded_probe, vos_copy_string_bytes
+	.hidden	vos_guarded_copy, vos_guarded_probe, vos_copy_string_bytes
 
 	.balign	64
 vos_copy_start:
@@ -33,44 +34,61 @@ vos_guarded_copy:
 	jb	.Lbelow_16
 	cmpq	$64, %rdx
 	jbe	.Llast_64
+	cmpq	vos_copy_string_bytes(%rip), %rdx
+	jae	.Lstring
 
 .Lloop_64:
-	movdqu	(%rsi), %xmm0
-	movdqu	16(%rsi), %xmm1
-	movdqu	32(%rsi), %xmm2
-	movdqu	48(%rsi), %xmm3
-	movdqu	%xmm0, (%rdi)
-	movdqu	%xmm1, 16(%rdi)
-	movdqu	%xmm2, 32(%rdi)
-	movdqu	%xmm3, 48(%rdi)
+	movq	(%rsi), %rcx
+	movq	8(%rsi), %r8
+	movq	16(%rsi), %r9
+	movq	24(%rsi), %r10
+	movq	%rcx, (%rdi)
+	movq	%r8, 8(%rdi)
+	movq	%r9, 16(%rdi)
+	movq	%r10, 24(%rdi)
+	movq	32(%rsi), %rcx
+	movq	40(%rsi), %r8
+	movq	48(%rsi), %r9
+	movq	56(%rsi), %r10
+	movq	%rcx, 32(%rdi)
+	movq	%r8, 40(%rdi)
+	movq	%r9, 48(%rdi)
+	movq	%r10, 56(%rdi)
 	addq	$64, %rsi
 	addq	$64, %rdi
 	subq	$64, %rdx
 	cmpq	$64, %rdx
 	ja	.Lloop_64
 	/* 1..64 bytes are left and at least 64 lie behind: finish with the last 64, overlapping. */
-	movdqu	-64(%rsi,%rdx), %xmm0
-	movdqu	-48(%rsi,%rdx), %xmm1
-	movdqu	-32(%rsi,%rdx), %xmm2
-	movdqu	-16(%rsi,%rdx), %xmm3
-	movdqu	%xmm0, -64(%rdi,%rdx)
-	movdqu	%xmm1, -48(%rdi,%rdx)
-	movdqu	%xmm2, -32(%rdi,%rdx)
-	movdqu	%xmm3, -16(%rdi,%rdx)
+	leaq	-64(%rsi,%rdx), %rsi
+	leaq	-64(%rdi,%rdx), %rdi
+	movl	$64, %edx
+
+.Llast_64:					/* 16..64: first, last, and between them if need be */
+	movq	(%rsi), %rcx
+	movq	8(%rsi), %r8
+	movq	-16(%rsi,%rdx), %r9
+	movq	-8(%rsi,%rdx), %r10
+	movq	%rcx, (%rdi)
+	movq	%r8, 8(%rdi)
+	movq	%r9, -16(%rdi,%rdx)
+	movq	%r10, -8(%rdi,%rdx)
+	cmpq	$32, %rdx
+	jbe	.Ldone
+	movq	16(%rsi), %rcx
+	movq	24(%rsi), %r8
+	movq	-32(%rsi,%rdx), %r9
+	movq	-24(%rsi,%rdx), %r10
+	movq	%rcx, 16(%rdi)
+	movq	%r8, 24(%rdi)
+	movq	%r9, -32(%rdi,%rdx)
+	movq	%r10, -24(%rdi,%rdx)
+.Ldone:
 	ret
 
-.Llast_64:					/* 16..64 */
-	movdqu	(%rsi), %xmm0
-	movdqu	-16(%rsi,%rdx), %xmm3
-	cmpq	$32, %rdx
-	jbe	.Llast_32
-	movdqu	16(%rsi), %xmm1
-	movdqu	-32(%rsi,%rdx), %xmm2
-	movdqu	%xmm1, 16(%rdi)
-	movdqu	%xmm2, -32(%rdi,%rdx)
-.Llast_32:
-	movdqu	%xmm0, (%rdi)
-	movdqu	%xmm3, -16(%rdi,%rdx)
+.Lstring:
+	movq	%rdx, %rcx
+	rep movsb
 	ret
 
 .Lbelow_16:
@@ -88,7 +106,6 @@ vos_guarded_copy:
 	movb	%cl, (%rdi)
 	movb	%r9b, (%rdi,%r8)
 	movb	%r10b, -1(%rdi,%rdx)
-.Ldone:
 	ret
 .Llast_15:
 	movq	(%rsi), %rcx
@@ -129,5 +146,12 @@ vos_copy_abort:
 	ret
 	.cfi_endproc
 	.size	vos_copy_abort, . - vos_copy_abort
+
+	.data
+	.balign	8
+	.type	vos_copy_string_bytes, @object
+vos_copy_string_bytes:
+	.quad	-1
+	.size	vos_copy_string_bytes, . - vos_copy_string_bytes
 
 	.section .note.GNU-stack, "", @progbits

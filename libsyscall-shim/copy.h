@@ -16,6 +16,9 @@ long vos_guarded_probe(void* byte);
 extern const char vos_copy_start[];
 extern const char vos_copy_end[];
 extern const char vos_copy_abort[];
+
+// Bytes from which on rep movsb copies. None is so long until ChooseCopy() was called.
+extern std::size_t vos_copy_string_bytes;
 }
 
 namespace vos::shim {
@@ -28,6 +31,9 @@ inline bool IsUserRange(const void* address, std::size_t bytes) {
   const auto start = reinterpret_cast<std::uintptr_t>(address);
   return bytes <= kUserAddressEnd && start <= kUserAddressEnd - bytes;
 }
+
+// Has this processor copy as it does best.
+void ChooseCopy();
 
 // False: fault; nothing is known about what was copied.
 inline bool CopyFromProgram(void* to, const void* from, std::size_t bytes) {

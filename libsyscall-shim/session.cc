@@ -72,6 +72,7 @@ long Enter(Domain domain, Session& session) {
   enter.domain = KindOf(domain);
   long error = kernel.virtuos(VOS_CALL_ENTER, reinterpret_cast<unsigned long>(&enter));
   if (error < 0) return error;
+  ChooseCopy();
   vos_copy_range range{};
   range.start = reinterpret_cast<std::uint64_t>(vos_copy_start);
   range.end = reinterpret_cast<std::uint64_t>(vos_copy_end);
