@@ -133,6 +133,18 @@ static inline void vos_lane_complete(struct vos_completion *slot,
 	vos_store_release(&slot->turn, turn);
 }
 
+/*
+ * Service, after completing: may the client want a WAKE event? For those that
+ * share `seen`, before they take the lock for vos_lane_wants_wake(). If not,
+ * either nobody has armed, or another completion uses that arming up: then the
+ * client arms anew, and sees this completion, before it sleeps again. (B')
+ */
+static inline int vos_lane_armed(const struct vos_lane_control *control, __u32 seen)
+{
+	vos_full_barrier();	/* (B'), pairs with (B) in vos_lane_arm() */
+	return vos_load(&control->arm) != seen;
+}
+
 /* Service, after completing: does the client want a WAKE event? (B') */
 static inline int vos_lane_wants_wake(const struct vos_lane_control *control, __u32 *seen)
 {
@@ -142,7 +154,7 @@ static inline int vos_lane_wants_wake(const struct vos_lane_control *control, __
 	arm = vos_load(&control->arm);
 	if (arm == *seen)
 		return 0;
-	*seen = arm;
+	vos_store(seen, arm);
 	return 1;
 }
 

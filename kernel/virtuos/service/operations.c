@@ -160,6 +160,8 @@ void vos_operation_complete(struct vos_operation *op)
 	vos_fault_point(op->service, VOS_FAULT_BEFORE_COMPLETION, op->request.op);
 	vos_lane_complete(&lane->completion[op->entry], &op->completion, op->request.turn);
 	vos_fault_point(op->service, VOS_FAULT_AFTER_COMPLETION, op->request.op);
+	if (!vos_lane_armed(lane->control, READ_ONCE(lane->arm_seen)))
+		return;
 	/* Workers complete entries of a lane beside its poller. */
 	spin_lock_irqsave(&lane->complete_lock, flags);
 	wake = vos_lane_wants_wake(lane->control, &lane->arm_seen);
@@ -243,7 +245,7 @@ void vos_operation_start(struct vos_operation *op)
 		return;
 	}
 	if (vos_operation_types[op->request.op].where == VOS_RUN_INLINE) {
-		vos_served(op->service, VOS_SERVED_INLINE, 1);
+		op->lane->poller->served_inline++;
 		vos_operation_execute(op);
 		return;
 	}

@@ -2,10 +2,10 @@
 /*
  * Pollers: kernel threads that take requests from shared memory.
  *
- * A poller looks at its kernel lanes, at its hot user lanes and at the
- * doorbells of its active sessions; what was quiet for the idle limit is
- * parked, and a poller with nothing hot sleeps. Cost grows with what is
- * active, not with what exists.
+ * A poller looks at its kernel lanes, at its hot user lanes and, once for
+ * some passes over these, at the doorbells of its active sessions; what was
+ * quiet for the idle limit is parked, and a poller with nothing hot sleeps.
+ * Cost grows with what is active, not with what exists.
  *
  * Three levels of waking, each "publish, full barrier, check":
  *   hot lane                    nothing to do
@@ -29,6 +29,12 @@
 
 /* Sessions whose doorbells are read in every sweep, hot lanes or not. */
 #define VOS_WATCH_MAX		32u
+/*
+ * Looks at lanes in one sweep, in passes over all of them. A look is a load of
+ * a line that stays in this processor's cache until there is a request; the
+ * rest of a sweep takes as long as many looks.
+ */
+#define VOS_SWEEP_LOOKS		64u
 /* Sweeps between two stores of the heartbeat. */
 #define VOS_HEARTBEAT_SWEEPS	256u
 /* Longer than a sweep takes: what is beyond it, the poller was not running. */
@@ -209,8 +215,15 @@ static void vos_poller_cool(struct vos_poller *p, struct vos_service_lane *lane)
 	lane->session->watch[p->index].hot--;
 }
 
-/* Some requests of one lane, see VOS_POLL_BUDGET. Returns how many. */
-static u32 vos_poller_serve(struct vos_poller *p, struct vos_service_lane *lane)
+/* What was done in one sweep. */
+struct vos_sweep {
+	u32 requests;
+	u64 bytes;
+};
+
+/* Some requests of one lane, see VOS_POLL_BUDGET; adds to @done. */
+static void vos_poller_serve(struct vos_poller *p, struct vos_service_lane *lane,
+			     struct vos_sweep *done)
 {
 	struct vos_operation op;
 	s64 moved = 0;
@@ -242,7 +255,8 @@ static u32 vos_poller_serve(struct vos_poller *p, struct vos_service_lane *lane)
 		moved += max(op.completion.res, 0);
 		n++;
 	}
-	return n;
+	done->requests += n;
+	done->bytes += moved;
 }
 
 /* ------------------------------------------------------------ sessions */
@@ -265,9 +279,14 @@ static void vos_poller_look(struct vos_poller *p, struct vos_session_watch *watc
 {
 	struct vos_service_session *session = watch->session;
 	const u64 *doorbell = vos_session_doorbells(session);
+	/*
+	 * Nobody rings for a lane before its extent is counted. Where the look
+	 * decides whether to go on watching, barriers of both sides lie between.
+	 */
+	u32 words = DIV_ROUND_UP(READ_ONCE(session->extents) * VOS_EXTENT_LANES, 8);
 	u32 word;
 
-	for (word = 0; word < ARRAY_SIZE(watch->seen); word++) {
+	for (word = 0; word < words; word++) {
 		u64 value = vos_load_acquire(&doorbell[word]);
 		u64 changed = value ^ watch->seen[word];
 		u32 byte;
@@ -449,33 +468,69 @@ static bool vos_poller_take_ready(struct vos_poller *p)
 
 /* ---------------------------------------------------------- the thread */
 
-static bool vos_poller_sweep(struct vos_poller *p, u64 now)
+/*
+ * Serves the lanes, pass after pass, until it is time for the rest of a sweep.
+ * Every pass gives each lane its turn. Nothing but this thread changes the
+ * list of hot lanes, and no operation does.
+ */
+static void vos_poller_serve_lanes(struct vos_poller *p, u64 now, struct vos_sweep *done)
+{
+	struct vos_service_lane *lane;
+	u32 looks = 0;
+
+	do {
+		u32 before = done->requests;
+		u32 i;
+
+		for (i = p->index; i < p->service->lanes; i += p->service->pollers) {
+			looks++;
+			if (vos_lane_has_request(&p->service->lane[i]))
+				vos_poller_serve(p, &p->service->lane[i], done);
+		}
+		list_for_each_entry(lane, &p->hot, hot_node) {
+			looks++;
+			if (vos_lane_has_request(lane)) {
+				vos_poller_serve(p, lane, done);
+				lane->idle_since = now;
+			}
+		}
+		/* Workers and softirqs of this CPU go first, at once. */
+		if (need_resched() ||
+		    (done->requests != before && (p->queued_work || !single_task_running())))
+			break;
+	} while (looks < VOS_SWEEP_LOOKS && done->requests < VOS_POLL_BUDGET &&
+		 done->bytes < VOS_POLL_BYTES);
+}
+
+/* Parks what was idle for the limit. */
+static void vos_poller_park_lanes(struct vos_poller *p, u64 now)
 {
 	const u64 limit = vos_poller_idle_ns();
-	struct vos_service_lane *lane, *next_lane;
+	struct vos_service_lane *lane, *next;
+
+	list_for_each_entry_safe(lane, next, &p->hot, hot_node) {
+		if (now - lane->idle_since <= limit ||
+		    !vos_lane_park(lane->status, &lane->park_epoch,
+				   &lane->request[lane->position.entry], &lane->position))
+			continue;
+		vos_poller_cool(p, lane);
+		vos_served(p->service, VOS_SERVED_PARKS, 1);
+	}
+}
+
+/* One sweep over everything. True: there was something to do. */
+static bool vos_poller_sweep(struct vos_poller *p, u64 now)
+{
 	struct vos_session_watch *watch, *next_watch;
+	struct vos_sweep done = {};
 	bool worked = false;
-	u32 i;
 
 	worked |= vos_poller_take_kicks(p, now);
 	worked |= vos_poller_take_closes(p);
 	worked |= vos_poller_take_ready(p);
 
-	for (i = p->index; i < p->service->lanes; i += p->service->pollers)
-		worked |= vos_poller_serve(p, &p->service->lane[i]) != 0;
-
-	list_for_each_entry_safe(lane, next_lane, &p->hot, hot_node) {
-		if (vos_poller_serve(p, lane)) {
-			lane->idle_since = now;
-			worked = true;
-		} else if (now - lane->idle_since > limit &&
-			   vos_lane_park(lane->status, &lane->park_epoch,
-					 &lane->request[lane->position.entry],
-					 &lane->position)) {
-			vos_poller_cool(p, lane);
-			vos_served(p->service, VOS_SERVED_PARKS, 1);
-		}
-	}
+	vos_poller_serve_lanes(p, now, &done);
+	vos_poller_park_lanes(p, now);
 
 	list_for_each_entry_safe(watch, next_watch, &p->watched, node) {
 		vos_poller_look(p, watch, false, now);
@@ -490,7 +545,11 @@ static bool vos_poller_sweep(struct vos_poller *p, u64 now)
 		vos_poller_flush_locked(p);
 		spin_unlock_irqrestore(&p->event_lock, flags);
 	}
-	return worked;
+	if (p->served_inline) {
+		vos_served(p->service, VOS_SERVED_INLINE, p->served_inline);
+		p->served_inline = 0;
+	}
+	return worked || done.requests;
 }
 
 /* Everything that could have come since the last sweep. */

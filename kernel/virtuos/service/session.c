@@ -85,7 +85,8 @@ static int vos_session_add_extent(struct vos_service_session *session,
 		/* Pollers of a live session look at once: vos_poller_look(). */
 		smp_store_release(&session->lane[index], lanes[i]);
 	}
-	session->extents++;
+	/* The poller looks at so many doorbells. */
+	WRITE_ONCE(session->extents, session->extents + 1);
 	return 0;
 free:
 	for (i = 0; i < VOS_EXTENT_LANES; i++)
