@@ -89,9 +89,9 @@ flood_throttled() {
   id=$(domid) || { echo "there is no network domain"; exit 1; }
   node=/local/domain/$id/device/vos/0
   before=$(turns 2)
-  xenstore-write "$node/fault" "flood wake 4000"
+  xenstore-write "$node/fault" "flood wake 8000"
   during=$(turns 3)
-  for _ in $(seq 100); do
+  for _ in $(seq 200); do
     sent=$(xenstore-read "$node/fault-done" 2>/dev/null) && break
     sleep 0.1
   done
