@@ -109,6 +109,7 @@ LifeCycle::Steps LifeCycle::Adopt(std::uint32_t domid) {
   domid_ = domid;
   ++incarnations_;
   ever_connected_ = true;
+  lasting_ = true;
   return {{Kind::kWatch}, {Kind::kAttach}};
 }
 
@@ -152,7 +153,7 @@ LifeCycle::Steps LifeCycle::OnBackendState(XenbusState state, std::string reason
       return {{Kind::kSetTimer, limits_.stable_after}, {Kind::kAttach}};
     }
     attempts_ = 0;
-    return {{Kind::kClearTimer}, {Kind::kAttach}};
+    return {{Kind::kSetTimer, limits_.brief_life}, {Kind::kAttach}};
   }
   if (phase_ == Phase::kConnecting && ended) {
     return OnFailure(reason.empty() ? "the connection was refused" : std::move(reason));
@@ -163,10 +164,8 @@ LifeCycle::Steps LifeCycle::OnBackendState(XenbusState state, std::string reason
   return {};
 }
 
-LifeCycle::Steps LifeCycle::OnServing() {
-  if (phase_ != Phase::kConnected || limits_.stable_after.count() > 0) return {};
-  if (std::exchange(serving_, true)) return {};
-  return {{Kind::kSetTimer, limits_.brief_life}};
+void LifeCycle::OnServing() {
+  if (phase_ == Phase::kConnected) serving_ = true;
 }
 
 LifeCycle::Steps LifeCycle::OnFailure(std::string reason, bool permanent) {
@@ -189,7 +188,7 @@ LifeCycle::Steps LifeCycle::OnFailure(std::string reason, bool permanent) {
       if (limits_.stable_after.count() > 0) {
         ++attempts_;
       } else {
-        brief_lives_ = lasting_ ? 0 : brief_lives_ + 1;
+        brief_lives_ = lasting_ && serving_ ? 0 : brief_lives_ + 1;
       }
       break;
   }
@@ -235,7 +234,6 @@ LifeCycle::Steps LifeCycle::OnTimer() {
       return OnFailure("no standby took over within " + Seconds(limits_.take_over_timeout));
     case Phase::kConnected:
       attempts_ = 0;
-      brief_lives_ = 0;
       lasting_ = true;
       return {};
     case Phase::kCleaning:

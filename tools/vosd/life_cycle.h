@@ -11,6 +11,8 @@
 //                                   +----|---------+
 //                                        +---> failed  (given up, until an operator restarts it)
 //
+// What cannot be destroyed waits, too, and is cleaned up again before anything else.
+//
 // A parked standby has a life cycle of its own. It is "connected" once it has booted and waits, and
 // it ends not in a failure but by Yield() when it takes over; what remains of the dead domain is then
 // its own to Replace().
@@ -67,7 +69,7 @@ struct LifeCycleLimits {
   // because then something is set up wrongly and the boot waits for the answer.
   std::uint32_t max_attempts = 5;
   std::uint32_t max_first_attempts = 2;
-  // One that ends before it has served so long, after it was connected, died of its beginning: of the
+  // One that ends so soon after it was connected, or before it served, died of its beginning: of the
   // disk it found, perhaps. After so many in a row there is a pause before the next one.
   std::chrono::milliseconds brief_life{500};
   std::uint32_t max_brief_lives = 5;
@@ -82,7 +84,7 @@ struct Step {
     kCreate,    // OnCreationBegun() when it does; ends in OnCreated() or OnFailure()
     kConnect,   // write the xenbus nodes of the domain
     kWatch,     // tell OnBackendState() and OnFailure() from now on
-    kAttach,    // the domain is connected: attach what it serves; OnServing() when it does
+    kAttach,    // the domain is connected: attach what it serves; OnServing() once it does
     kTakeOver,  // give the standby what the domain had; ends in OnTakenOver() or OnFailure()
     kClean,  // end a running step, watch no longer, destroy the domain, remove the nodes; ends in
              // OnCleaned()
@@ -114,7 +116,7 @@ class LifeCycle {
   Steps OnCreated(std::uint32_t domid);
   Steps OnBackendState(XenbusState state, std::string reason);
   // It has found what it is to serve.
-  Steps OnServing();
+  void OnServing();
   // A step failed, the domain died, or its connection did. `permanent`: trying again is of no use.
   Steps OnFailure(std::string reason, bool permanent = false);
   // `gone`: no domain of ours exists any more; also when that comes after it was given up.
@@ -162,8 +164,8 @@ class LifeCycle {
   std::uint32_t brief_lives_ = 0;  // incarnations in a row that ended soon after it
   std::uint32_t clean_tries_ = 0;  // that failed, since the last domain ended
   bool remains_ = false;           // something may be left of the last domain
-  bool serving_ = false;           // OnServing() was called; the timer of brief_life runs
-  bool lasting_ = false;           // and has expired
+  bool serving_ = false;           // OnServing() was called
+  bool lasting_ = false;           // brief_life is over
   bool ever_connected_ = false;
   bool give_up_ = false;
   bool standby_ = false;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <format>
 
 #include "tools/common/file_descriptor.h"
@@ -17,6 +18,12 @@ namespace {
 
 constexpr char kDevices[] = "/sys/bus/pci/devices/";
 constexpr char kPermissive[] = "/sys/bus/pci/drivers/pciback/permissive";
+
+// "0000:00:10.0" as libxl has it in xenstore.
+std::string ToolstackName(std::string address) {
+  std::ranges::replace_if(address, [](char c) { return c == ':' || c == '.'; }, '-');
+  return address;
+}
 
 }  // namespace
 
@@ -78,6 +85,8 @@ Result<void> Passthrough::WriteNodes(std::uint32_t domid, const std::string& nam
     transaction.Write(backend + "/state-0", initialising);
     transaction.Write(backend + "/num_devs", "1");
     transaction.Write(backend + "/state", initialising);
+    transaction.Write(std::format("{}/{}/domid", kToolstackDevices, ToolstackName(address)),
+                      std::to_string(domid));
     transaction.MakeDirectory(frontend, domid, primary_);
     transaction.Write(frontend + "/backend", backend);
     transaction.Write(frontend + "/backend-id", std::to_string(primary_));

@@ -23,6 +23,9 @@
 
 namespace vos {
 
+// Where libxl notes in xenstore whose a device is: DEVICE/domid. It gives that to nobody else.
+inline constexpr char kToolstackDevices[] = "/libxl/pci";
+
 class Passthrough {
  public:
   // Between domains on a machine whose toolstack and back-ends are in domain `primary`.

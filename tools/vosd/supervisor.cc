@@ -19,6 +19,7 @@
 #include "tools/vosd/disk_report.h"
 #include "tools/vosd/handshake_watch.h"
 #include "tools/vosd/network_keeper.h"
+#include "tools/vosd/passthrough.h"
 #include "tools/vosd/resolver.h"
 #include "tools/vosd/takeover.h"
 
@@ -31,7 +32,6 @@ constexpr char kNetworkChangesFile[] = "/run/virtuos/network.changes";
 constexpr char kAttachedFile[] = "/run/virtuos/attached";
 // What vosd begins in, as the kernel calls it.
 constexpr char kInitialNamespace[] = "init_net";
-constexpr char kToolstackDevices[] = "/libxl/pci";
 constexpr char kBackendToken[] = "backend ";
 constexpr char kFrontendToken[] = "frontend ";
 constexpr char kResolverToken[] = "resolver ";
@@ -494,7 +494,7 @@ LifeCycle::Steps Supervisor::Attach(Domain& domain) {
     StartKeeper(domain, /*before_lease=*/false);
   }
   if (!domain.settled || (network && !domain.keeper)) domain.settle_timer->Set(kSettleLimit);
-  if (network || domain.device.empty() || IsSettled(domain.disk)) return domain.life.OnServing();
+  if (network || domain.device.empty() || IsSettled(domain.disk)) domain.life.OnServing();
   return {};
 }
 
@@ -843,7 +843,7 @@ void Supervisor::OnDiskChange(Domain& domain) {
     AnswerAll(domain.prepare_clients,
               IsServed(report) ? "ok" : "error its disk: " + OneLine(Describe(report)));
     Settle(domain);
-    Do(domain, domain.life.OnServing());
+    domain.life.OnServing();
   }
   Publish();
 }
