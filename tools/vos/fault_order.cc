@@ -112,7 +112,7 @@ std::uint32_t FaultOrders::CountNodes(const std::string& path, int depth) {
 Result<void> EndDomain(std::uint32_t domid) {
   const std::unique_ptr<xc_interface, CloseHypervisor> xen(xc_interface_open(nullptr, nullptr, 0));
   if (!xen) return FailErrno("cannot reach the hypervisor");
-  if (xc_domain_shutdown(xen.get(), domid, SHUTDOWN_crash) < 0) {
+  if (xc_domain_destroy(xen.get(), domid) < 0) {
     return FailErrno(std::format("domain {}", domid));
   }
   return {};

@@ -48,7 +48,8 @@ class FaultOrders {
   std::unique_ptr<xs_handle, Close> store_;
 };
 
-// The hypervisor ends the domain at once; taking it apart is left to vosd.
+// The hypervisor destroys the domain at once, with all it has of it; putting away what the toolstack
+// and the back-ends have is left to vosd.
 Result<void> EndDomain(std::uint32_t domid);
 
 }  // namespace vos
