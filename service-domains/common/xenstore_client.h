@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Speaks the wire protocol of Xen's public header io/xs_wire.h to the kernel, so that a service
 // domain needs no Xen libraries. Paths are relative to the domain's own directory.
+//
+// No call waits for longer than 2 s, but for XenstoreWatch::Create(), in which the kernel itself
+// asks: for the start of a domain, which needs xenstored anyhow. After one that had no answer the
+// others fail at once, until the answer is there: xenstored, which cannot be started again, may be
+// dead.
 #ifndef VIRTUOS_SERVICE_DOMAINS_COMMON_XENSTORE_CLIENT_H_
 #define VIRTUOS_SERVICE_DOMAINS_COMMON_XENSTORE_CLIENT_H_
 

@@ -56,6 +56,7 @@ constexpr milliseconds kPauseHalves{500};
 
 // The node of a disk is there a moment before the disk can be opened, and nothing tells when it can.
 constexpr milliseconds kOpenPause{100};
+constexpr milliseconds kRetellPause{1000};
 constexpr int kMaxOpenAttempts = 50;
 
 // e2fsck(8): bits of its exit status.
@@ -97,9 +98,8 @@ class Domain {
   [[noreturn]] void Run() {
     service::Signals signals([this] { BeforeEnd(); });
     OnDevices();
-    if (const auto failure = service::XenstoreWrite(service::kBootedNode, "1"); !failure.empty()) {
-      Log(service::kBootedNode, failure);
-    }
+    boot_untold_ = true;
+    if (const std::string failure = Tell(); !failure.empty()) Log("xenstore", failure);
     while (true) {
       pollfd fds[] = {
           {signals.descriptor(), POLLIN, 0},
@@ -119,6 +119,7 @@ class Domain {
         timer_.reset();
         OnTimer();
       }
+      if (retell_ && Clock::now() >= *retell_) Tell();
     }
   }
 
@@ -137,16 +138,34 @@ class Domain {
     if (state_ == state && detail_ == detail) return;
     state_ = state;
     detail_ = detail;
+    state_untold_ = true;
     Log(state, detail);
-    // Who watches the state finds its detail there.
-    std::string failure = service::XenstoreWrite("data/storage/detail", detail);
-    if (failure.empty()) failure = service::XenstoreWrite("data/storage/state", state);
-    if (!failure.empty()) Log("xenstore", failure);
+    if (const std::string failure = Tell(); !failure.empty()) Log("xenstore", failure);
+  }
+
+  // Tells the primary what it has not been told yet; what fails, because xenstored is slow or dead,
+  // is tried again a while later. Returns why it failed.
+  std::string Tell() {
+    std::string failure;
+    if (state_untold_) {
+      // Who watches the state finds its detail there.
+      failure = service::XenstoreWrite("data/storage/detail", detail_);
+      if (failure.empty()) failure = service::XenstoreWrite("data/storage/state", state_);
+      state_untold_ = !failure.empty();
+    }
+    if (boot_untold_ && failure.empty()) {
+      failure = service::XenstoreWrite(service::kBootedNode, "1");
+      boot_untold_ = !failure.empty();
+    }
+    retell_.reset();
+    if (!failure.empty()) retell_ = Clock::now() + kRetellPause;
+    return failure;
   }
 
   int Remaining() const {
-    if (!timer_) return -1;
-    const auto left = std::chrono::ceil<milliseconds>(*timer_ - Clock::now());
+    const auto next = timer_ && retell_ ? std::min(timer_, retell_) : timer_ ? timer_ : retell_;
+    if (!next) return -1;
+    const auto left = std::chrono::ceil<milliseconds>(*next - Clock::now());
     return static_cast<int>(std::max(left, milliseconds(0)).count());
   }
 
@@ -417,6 +436,9 @@ class Domain {
 
   const char* state_ = nullptr;  // as reported last
   std::string detail_;
+  bool state_untold_ = false;
+  bool boot_untold_ = false;  // that the domain waits for what comes
+  std::optional<Clock::time_point> retell_;
 };
 
 }  // namespace

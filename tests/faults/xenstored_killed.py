@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """xenstored is killed in the middle of the recovery of the network domain. It cannot be started again, so the network
-domain stays dead, and says so; the storage domain lives and goes on as ever. When that dies too, calls for it end at
-their bounds, and the primary still goes on.
+domain stays dead, and says so; the storage domain lives and goes on as ever, even when its daemon dies. When all of it
+dies, calls for it end at their bounds, and the primary still goes on.
 """
 # tier: fast
 # boot: own
@@ -39,6 +39,11 @@ vosd = int(open("/run/virtuos/vosd.pid").read())
 storage = state("storage")
 client = socket.socketpair(socket.AF_UNIX)
 
+# The storage domain's daemon is killed by one of the last of the requests below, when nobody can give an order any more.
+REQUESTS = 400
+subprocess.run(["vos", "kill", "storage", "--how", "daemon", "--at", "before-execute", "--by", "data",
+                "--nth", str(REQUESTS - 10)], check=True, timeout=20)
+
 kill("network")
 wait(lambda: state("network")["state"] != "connected", 10, "the end of the network domain")
 time.sleep(chance.uniform(0, 1.5))
@@ -48,16 +53,22 @@ status = subprocess.run(["vos", "status"], capture_output=True, text=True, timeo
 print(status)
 assert "vosd does not run: xenstored has ended" in status
 
-# The living domain does not notice.
-for number in range(200):
+# The living domain does not notice, and its first process starts the daemon again although it can tell nobody.
+for number in range(REQUESTS // 2):
     os.pwrite(file, b"%08d" % number, 8 * number)
     os.fsync(file)
+longest = 0
 for number in range(20):
     name = f"{directory}/{number}"
+    start = time.monotonic()
     with open(name, "x") as one:
         one.write(name)
     assert open(name).read() == name
     os.unlink(name)
+    longest = max(longest, time.monotonic() - start)
+# One of them waited for the next daemon, which is started late, because the domain waits for xenstored first.
+print(f"the slowest file took {longest:.1f} s")
+assert 1 < longest < 10
 assert os.pread(file, 8, 8 * 150) == b"%08d" % 150
 assert state("storage")["generation"] == storage["generation"]
 
