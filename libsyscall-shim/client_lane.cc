@@ -153,6 +153,7 @@ bool Attach(Session& session, ThreadLane& thread, std::uintptr_t frame) {
     return false;
   }
   const SignalBlock block;
+  if (!block.holds()) return false;
   const std::uint32_t index = FindLane(session, thread, frame);
   if (index == VOS_MAX_USER_LANES) {
     thread.lane_backoff = std::clamp(thread.lane_backoff * 2, kMinLaneBackoff, kMaxLaneBackoff);
@@ -188,7 +189,7 @@ bool Recover(Session& session, ThreadLane& thread, std::uintptr_t frame) {
   ++thread.busy_traps;
   if (frame + kFrameSlack >= lane.frame.load(kRelaxed) && !kernel.on_signal_stack()) {
     const SignalBlock block;
-    if (Drain(session, session.base, thread.index, lane)) {
+    if (block.holds() && Drain(session, session.base, thread.index, lane)) {
       // A new ticket: should the lost call go on after all, it sees that the lane is not its own.
       thread.ticket = NextTicket();
       lane.ticket.store(thread.ticket, kRelaxed);
@@ -246,7 +247,7 @@ bool ClientLane::Claim(std::uintptr_t frame) {
 }
 
 ClientLane::~ClientLane() {
-  if (lane_ == nullptr || !IsMine()) return;
+  if (lane_ == nullptr || !mine()) return;
   HandlerFence();
   lane_->frame.store(0, kRelaxed);
   HandlerFence();
@@ -259,7 +260,7 @@ ClientLane::~ClientLane() {
 Exchange ClientLane::Run(const vos_request& request, Patience patience,
                          vos_completion& completion) {
   // False in a child made by a handler that interrupted us.
-  if (!IsMine()) [[unlikely]]
+  if (!mine()) [[unlikely]]
     return Exchange::kNotSent;
   // Only after a call that was lost, although the session lives.
   if (lane_->in_flight.load(kRelaxed) != 0 && !Drain(session_, base_, index_, *lane_))
@@ -277,7 +278,7 @@ Exchange ClientLane::Run(const vos_request& request, Patience patience,
   }
   if (!AwaitCompletion(slot, position, patience)) return Exchange::kLost;
   vos_lane_copy_completion(&completion, &slot);
-  if (!IsMine()) [[unlikely]]
+  if (!mine()) [[unlikely]]
     return Exchange::kLost;
   Advance(*lane_, position);
   HandlerFence();

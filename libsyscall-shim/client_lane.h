@@ -59,6 +59,9 @@ class ClientLane {
 
   // Otherwise the trap has been counted.
   bool usable() const { return lane_ != nullptr; }
+  // False: a handler did not find out that it had interrupted this call, took it for one that was
+  // jumped out of, and used its lane. What has been read from the arena may be the handler's.
+  bool mine() const { return lane_->ticket.load(std::memory_order_relaxed) == ticket_; }
   // The lane's arena; request offsets count from here.
   std::byte* chunk() const { return chunk_; }
 
@@ -71,7 +74,6 @@ class ClientLane {
 
  private:
   bool Claim(std::uintptr_t frame);
-  bool IsMine() const { return lane_->ticket.load(std::memory_order_relaxed) == ticket_; }
   bool AwaitCompletion(const vos_completion& slot, vos_lane_position position, Patience patience);
 
   Session& session_;
@@ -88,7 +90,8 @@ class ClientLane {
 // Handlers of pthread_atfork(). A child made by a handler that interrupted a call returns into that
 // call, whose session it does not have: empty memory of its own, where no descriptor is redirected
 // and nothing completes, takes the session's place. What was not published traps; what was is lost.
-// (A raw clone() by such a handler is beyond that: its child dies when the handler returns.)
+// (A raw clone() by such a handler is beyond that: its child dies when the handler returns. So does
+// one of a handler that has confined the process by seccomp: nothing can be mapped for it.)
 void BeforeFork();
 void AfterForkInParent();
 void AfterForkInChild();

@@ -13,22 +13,27 @@
 //   session.cc       the process: which sessions has it, does it want one, what is fd redirected to
 //   copy.S           copies whose faults become EFAULT
 //   kernel_calls.cc  the shim's own system calls, the C library's functions behind it
+//   noticed_calls.cc what the program does to itself that the shim has to know; system_call.S
 //   counters.cc      vos_shim_counters(), see include/virtuos/shim.h
 //
 // On the path of a call there is no allocation, no lock, no exception and no errno but the call's;
 // all of it is async-signal-safe. State is in memory that fork wipes (session.h).
 //
-// Nothing is interposed for its own sake but setrlimit() and prlimit(): see NoteFileSizeLimit().
+// Calls that it never makes for the program are interposed only to be noticed: setrlimit() and
+// prlimit(), see NoteFileSizeLimit(), and those of noticed_calls.h.
 
 #include <pthread.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include <cstdarg>
 #include <cstdlib>
 #include <cstring>
 
 #include "libsyscall-shim/client_lane.h"
 #include "libsyscall-shim/file_transfer.h"
 #include "libsyscall-shim/kernel_calls.h"
+#include "libsyscall-shim/noticed_calls.h"
 #include "libsyscall-shim/session.h"
 #include "libsyscall-shim/transfer.h"
 
@@ -49,6 +54,8 @@ void CheckRoom(std::size_t bytes, std::size_t room) {
   vos::shim::ResolveNextFunctions();
   const char* const wish = std::getenv("VIRTUOS_SHIM");
   if (wish != nullptr && std::strcmp(wish, "off") == 0) return;
+  // From before exec: it would allow no session, and perhaps not even the calls to ask for one.
+  if (vos::shim::HasSeccompFilter()) return;
   if (pthread_atfork(vos::shim::BeforeFork, vos::shim::AfterForkInParent,
                      vos::shim::AfterForkInChild) == 0) {
     vos::shim::InitializeState();
@@ -189,3 +196,17 @@ VOS_EXPORT int prlimit(pid_t process, __rlimit_resource resource, const rlimit* 
 }
 VOS_EXPORT int prlimit64(pid_t, __rlimit_resource, const rlimit64*, rlimit64*) noexcept
     __attribute__((alias("prlimit")));
+
+// The C library's takes four as well, whatever was given. (syscall() is in system_call.S.)
+VOS_EXPORT int prctl(int option, ...) noexcept {
+  std::va_list list;
+  va_start(list, option);
+  unsigned long values[4];
+  for (unsigned long& value : values) value = va_arg(list, unsigned long);
+  va_end(list);
+  return vos::shim::Prctl(option, values[0], values[1], values[2], values[3]);
+}
+
+VOS_EXPORT int sigaltstack(const stack_t* stack, stack_t* old) noexcept {
+  return vos::shim::Sigaltstack(stack, old);
+}

@@ -6,8 +6,10 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <x86intrin.h>
 
 #include <cerrno>
+#include <cstdarg>
 #include <cstring>
 
 #include "kernel/virtuos/abi/virtuos.h"
@@ -19,6 +21,9 @@ namespace {
 constexpr std::size_t kSignalSetBytes = 8;
 // More than /proc/thread-self/status ever has before and including its Seccomp line.
 constexpr std::size_t kStatusBytes = 4096;
+// Looks at what becomes of another thread's attempt to install a filter, which takes the kernel some
+// microseconds; some milliseconds of them, should that thread not run.
+constexpr std::uint32_t kMaxLooks = 1u << 16;
 
 template <typename... Arguments>
 long RawCall(long number, Arguments... arguments) {
@@ -36,6 +41,24 @@ long RawCall(long number, Arguments... arguments) {
   return result;
 }
 
+// May the shim make a system call of its own in the course of a call that is under way? A thread
+// that another one confines between this look and the call is beyond help.
+bool MayCall() {
+  for (std::uint32_t look = 0; look < kMaxLooks; ++look) {
+    const std::uint32_t known = confinement.load(std::memory_order_acquire);
+    if ((known & kConfined) != 0) return false;
+    if (known < kConfining) return true;
+    _mm_pause();
+  }
+  return false;
+}
+
+// A system call of the shim's own.
+template <typename... Arguments>
+long OwnCall(long number, Arguments... arguments) {
+  return MayCall() ? RawCall(number, arguments...) : -EPERM;
+}
+
 template <typename... Arguments>
 ssize_t CallWithErrno(long number, Arguments... arguments) {
   const long result = RawCall(number, arguments...);
@@ -45,42 +68,47 @@ ssize_t CallWithErrno(long number, Arguments... arguments) {
 }
 
 long Virtuos(unsigned long operation, unsigned long argument) {
-  return RawCall(SYS_prctl, static_cast<long>(PR_VIRTUOS), operation, argument, 0L, 0L);
+  return OwnCall(SYS_prctl, static_cast<long>(PR_VIRTUOS), operation, argument, 0L, 0L);
 }
 
-int ThreadId() { return static_cast<int>(RawCall(SYS_gettid)); }
-int ProcessId() { return static_cast<int>(RawCall(SYS_getpid)); }
+int ThreadId() { return static_cast<int>(OwnCall(SYS_gettid)); }
+int ProcessId() { return static_cast<int>(OwnCall(SYS_getpid)); }
 
 // tkill, not tgkill: a task that shares memory but is no thread of this process counts too.
-bool ThreadExists(int thread_id) { return RawCall(SYS_tkill, thread_id, 0) != -ESRCH; }
+bool ThreadExists(int thread_id) { return OwnCall(SYS_tkill, thread_id, 0) != -ESRCH; }
 
 bool OnSignalStack() {
+  if (disarmed_signal_stacks.load(std::memory_order_relaxed)) return true;
   stack_t stack{};
-  return RawCall(SYS_sigaltstack, static_cast<stack_t*>(nullptr), &stack) != 0 ||
+  return OwnCall(SYS_sigaltstack, static_cast<stack_t*>(nullptr), &stack) != 0 ||
          (stack.ss_flags & SS_ONSTACK) != 0;
 }
 
-void Yield() { RawCall(SYS_sched_yield); }
+void Yield() { OwnCall(SYS_sched_yield); }
 
 int SocketDomain(int fd) {
   int domain = 0;
   socklen_t length = sizeof(domain);
-  const long result = RawCall(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &length);
+  const long result = OwnCall(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &length);
   return result < 0 ? static_cast<int>(result) : domain;
 }
 
-bool HasSeccompFilter() {
-  const long fd = RawCall(SYS_openat, AT_FDCWD, "/proc/thread-self/status", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return true;
-  char status[kStatusBytes + 1];
-  const long bytes = RawCall(SYS_read, fd, status, kStatusBytes);
-  RawCall(SYS_close, fd);
-  if (bytes <= 0) return true;
-  status[bytes] = '\0';
-  const char* const line = std::strstr(status, "\nSeccomp:\t");
-  return line == nullptr || line[std::strlen("\nSeccomp:\t")] != '0';
+long RawSyscall(long number, unsigned long a, unsigned long b, unsigned long c, unsigned long d,
+                unsigned long e, unsigned long f) {
+  return CallWithErrno(number, a, b, c, d, e, f);
 }
-
+int RawPrctl(int option, ...) {
+  std::va_list list;
+  va_start(list, option);
+  unsigned long values[4];
+  for (unsigned long& value : values) value = va_arg(list, unsigned long);
+  va_end(list);
+  return static_cast<int>(
+      CallWithErrno(SYS_prctl, option, values[0], values[1], values[2], values[3]));
+}
+int RawSigaltstack(const stack_t* stack, stack_t* old) {
+  return static_cast<int>(CallWithErrno(SYS_sigaltstack, stack, old));
+}
 ssize_t RawRead(int fd, void* data, size_t bytes) {
   return CallWithErrno(SYS_read, fd, data, bytes);
 }
@@ -149,6 +177,9 @@ void Resolve(Function*& function, const char* name) {
 
 }  // namespace
 
+constinit std::atomic<std::uint32_t> confinement{0};
+constinit std::atomic<bool> disarmed_signal_stacks{false};
+
 constinit Kernel kernel = {
     .virtuos = Virtuos,
     .thread_id = ThreadId,
@@ -157,10 +188,12 @@ constinit Kernel kernel = {
     .on_signal_stack = OnSignalStack,
     .yield = Yield,
     .socket_domain = SocketDomain,
-    .has_seccomp_filter = HasSeccompFilter,
 };
 
 constinit NextFunctions next = {
+    .syscall = RawSyscall,
+    .prctl = RawPrctl,
+    .sigaltstack = RawSigaltstack,
     .read = RawRead,
     .write = RawWrite,
     .readv = RawReadv,
@@ -184,6 +217,9 @@ constinit NextFunctions next = {
 };
 
 void ResolveNextFunctions() {
+  Resolve(next.syscall, "syscall");
+  Resolve(next.prctl, "prctl");
+  Resolve(next.sigaltstack, "sigaltstack");
   Resolve(next.read, "read");
   Resolve(next.write, "write");
   Resolve(next.readv, "readv");
@@ -206,29 +242,43 @@ void ResolveNextFunctions() {
   Resolve(next.prlimit, "prlimit");
 }
 
-SignalBlock::SignalBlock() {
-  const std::uint64_t all = ~0ull;
-  RawCall(SYS_rt_sigprocmask, SIG_BLOCK, &all, &previous_, kSignalSetBytes);
+bool HasSeccompFilter() {
+  const long fd = RawCall(SYS_openat, AT_FDCWD, "/proc/thread-self/status", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return true;
+  char status[kStatusBytes + 1];
+  const long bytes = RawCall(SYS_read, fd, status, kStatusBytes);
+  RawCall(SYS_close, fd);
+  if (bytes <= 0) return true;
+  status[bytes] = '\0';
+  const char* const line = std::strstr(status, "\nSeccomp:\t");
+  return line == nullptr || line[std::strlen("\nSeccomp:\t")] != '0';
 }
 
+SignalBlock::SignalBlock() {
+  const std::uint64_t all = ~0ull;
+  holds_ = OwnCall(SYS_rt_sigprocmask, SIG_BLOCK, &all, &previous_, kSignalSetBytes) == 0;
+}
+
+// Whatever became of the program meanwhile, handlers must run again.
 SignalBlock::~SignalBlock() {
+  if (!holds_) return;
   RawCall(SYS_rt_sigprocmask, SIG_SETMASK, &previous_, static_cast<void*>(nullptr),
           kSignalSetBytes);
 }
 
 void* MapForkWipedMemory(std::size_t bytes) {
-  const long address = RawCall(SYS_mmap, static_cast<void*>(nullptr), bytes, PROT_READ | PROT_WRITE,
+  const long address = OwnCall(SYS_mmap, static_cast<void*>(nullptr), bytes, PROT_READ | PROT_WRITE,
                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (address < 0) return nullptr;
   void* const memory = reinterpret_cast<void*>(address);
-  if (RawCall(SYS_madvise, memory, bytes, MADV_WIPEONFORK) == 0) return memory;
-  RawCall(SYS_munmap, memory, bytes);
+  if (OwnCall(SYS_madvise, memory, bytes, MADV_WIPEONFORK) == 0) return memory;
+  OwnCall(SYS_munmap, memory, bytes);
   return nullptr;
 }
 
 bool MapZeroedMemoryAt(void* address, std::size_t bytes) {
   const long result =
-      RawCall(SYS_mmap, address, bytes, PROT_READ | PROT_WRITE,
+      OwnCall(SYS_mmap, address, bytes, PROT_READ | PROT_WRITE,
               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
   return result == reinterpret_cast<long>(address);
 }

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -91,7 +92,8 @@ struct Operation {
 //       The rest of the request, and what is sent. False: a bad pointer, nothing was sent.
 //   bool reap(const vos_completion&, const std::byte* chunk)
 //       While the chunk is ours. True: the call is answered.
-// Returns kCompleted after reap(), kLost, or nothing: trap, counted.
+// Returns kCompleted after reap(), kLost, which makes nothing of what reap() did if it ran, or
+// nothing: trap, counted.
 template <typename Fill, typename Reap>
 std::optional<Exchange> Perform(const Operation& operation, Fill fill, Reap reap) {
   // A ready call is a cancellation point as well. Before the lane is taken: this may not return.
@@ -110,6 +112,12 @@ std::optional<Exchange> Perform(const Operation& operation, Fill fill, Reap reap
   if (exchange == Exchange::kNotSent) return Trap(TrapReason::kBusy);
   if (exchange == Exchange::kCompleted &&
       reap(completion, static_cast<const std::byte*>(lane.chunk()))) {
+    const bool from_arena = (operation.op == VOS_OP_RECV || operation.op == VOS_OP_PREAD) &&
+                            completion.res > 0 && (completion.flags & VOS_CPL_INLINE) == 0;
+    // After the copy, as far as handlers of this thread are concerned.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (from_arena && !lane.mine()) [[unlikely]]
+      return Exchange::kLost;
     lane.CountAnswer();
   }
   return exchange;

@@ -3,7 +3,8 @@
 
 shim := build/bin/libsyscall-shim.so
 shim_sources := $(addprefix libsyscall-shim/,interpose.cc transfer.cc file_transfer.cc \
-  operation.cc client_lane.cc session.cc kernel_calls.cc counters.cc copy.cc copy.S)
+  operation.cc client_lane.cc session.cc kernel_calls.cc noticed_calls.cc counters.cc copy.cc copy.S \
+  system_call.S)
 shim_headers := $(wildcard libsyscall-shim/*.h libsyscall-shim/include/virtuos/*.h) \
   kernel/virtuos/abi/virtuos.h $(wildcard kernel/virtuos/common/*.h)
 # -U_FORTIFY_SOURCE: its inline functions would be definitions of what we define.

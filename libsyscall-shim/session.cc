@@ -66,7 +66,6 @@ bool IsUsable(const vos_session_header& header) {
 
 // 0, or -errno.
 long Enter(Domain domain, Session& session) {
-  if (kernel.has_seccomp_filter()) return -EPERM;
   vos_enter enter{};
   enter.abi_version = VOS_ABI_VERSION;
   enter.domain = KindOf(domain);
@@ -146,7 +145,6 @@ Served LookAt(Domain domain, int fd) {
     return family == AF_INET || family == AF_INET6 ? Served::kYes : Served::kNo;
   }
   // A file says nothing of itself that tells whose it is.
-  if (kernel.has_seccomp_filter()) return Served::kNever;
   const long serving =
       kernel.virtuos(VOS_CALL_SERVING, static_cast<unsigned long>(static_cast<unsigned>(fd)));
   if (serving == static_cast<long>(KindOf(domain))) return Served::kYes;
@@ -184,6 +182,7 @@ void SampleTrappedCall(Domain domain, int fd) {
   if (score < TrapsBeforeAttempt(of)) return;
 
   const SignalBlock block;
+  if (!block.holds()) return;
   if (state->entering.exchange(true, std::memory_order_acquire)) return;
   AttemptSession(domain);
   state->entering.store(false, std::memory_order_release);

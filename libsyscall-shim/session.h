@@ -15,6 +15,7 @@
 #include <cstdint>
 
 #include "kernel/virtuos/abi/virtuos.h"
+#include "libsyscall-shim/kernel_calls.h"
 
 namespace vos::shim {
 
@@ -214,7 +215,7 @@ struct Target {
 
 // What domain serves of a descriptor. False: an ordinary system call is to be made.
 inline bool FindTarget(Domain domain, int fd, Target& target) {
-  if (state == nullptr) [[unlikely]]
+  if (state == nullptr || !MayBeginCalls()) [[unlikely]]
     return false;
   Session* const session = StateOf(domain).current.load(std::memory_order_acquire);
   if (session == nullptr) {

@@ -11,10 +11,12 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "libsyscall-shim/client_lane.h"
+#include "libsyscall-shim/noticed_calls.h"
 #include "libsyscall-shim/transfer.h"
 #include "tests/unit/simulated_session.h"
 
@@ -104,11 +106,26 @@ TEST_F(ShimLane, ARefusalForNowIsTriedAgainLater) {
   EXPECT_EQ(session_.enters, static_cast<int>(kMaxEnterFailures));
 }
 
-TEST_F(ShimLane, ATaskUnderSeccompAsksForNothing) {
-  session_.seccomp_filter = true;
-  for (int i = 0; i < 5000; ++i) NoteCallWithoutSession(Domain::kNetwork, 0);
+TEST_F(ShimLane, AConfinedProgramAsksForNothing) {
+  session_.Forget(ours());
+  for (const std::uint32_t why : {kNoNewPrivileges, kConfined, kConfining}) {
+    confinement = why;
+    for (int i = 0; i < 500; ++i) Echo();
+  }
   EXPECT_EQ(session_.enters, 0);
-  EXPECT_FALSE(kernel.has_seccomp_filter == nullptr);
+  // What it was not in the end.
+  confinement = 0;
+  for (std::uint32_t i = 0; i < kTrapsBeforeSession; ++i) Echo();
+  EXPECT_EQ(session_.enters, 1);
+}
+
+TEST_F(ShimLane, AConfinedProgramUsesItsSessionNoMore) {
+  session_.Earn();
+  Echo();
+  EXPECT_EQ(session_.traps, 0);
+  confinement = kNoNewPrivileges;
+  Echo();
+  EXPECT_EQ(session_.traps, 2);
 }
 
 TEST_F(ShimLane, ADeadSessionIsReplacedAFewTimes) {
@@ -247,6 +264,44 @@ TEST_F(ShimLane, CallsFromDeeperAfterAJumpGetAnotherLaneInTheEnd) {
   Echo();
   EXPECT_EQ(session_.extents, 1);
   EXPECT_GE(session_.counters().lanes_reclaimed, 1u);
+}
+
+// A handler above the frame that it interrupts, on a stack that says nothing of it.
+TEST_F(ShimLane, AHandlerOnADisarmedStackTraps) {
+  session_.Earn();
+  session_.header().spin_cycles = 0;
+  const std::string first(100, 'a'), second(100, 'b');
+  ASSERT_EQ(send(theirs(), first.data(), 100, 0), 100);
+  ASSERT_EQ(send(theirs(), second.data(), 100, 0), 100);
+  static char in_handler[100];
+  struct sigaction action{};
+  action.sa_flags = SA_ONSTACK;
+  action.sa_handler = [](int) { Read(current_->ours(), in_handler, sizeof(in_handler)); };
+  sigaction(SIGUSR1, &action, nullptr);
+  session_.Stall();
+  session_.on_wait = [this] {
+    session_.on_wait = nullptr;
+    session_.Resume();
+    const ThreadLane& thread = ThreadLaneOf(Domain::kNetwork);
+    const std::uint64_t position = thread.lane->position;
+    const auto entry = static_cast<std::uint32_t>(position);
+    while (!vos_lane_completed(&thread.s->completion[entry],
+                               static_cast<std::uint32_t>(position >> 32))) {
+      usleep(20);
+    }
+    raise(SIGUSR1);
+    return static_cast<long>(-EINTR);
+  };
+  char received[100] = {};
+  ssize_t result = 0;
+  StackBelowSignalStack::Run([&](const stack_t& above) {
+    Sigaltstack(&above, nullptr);
+    result = Read(ours(), received, sizeof(received));
+  });
+  EXPECT_EQ(result, 100);
+  EXPECT_EQ(std::string(received, 100), first);
+  EXPECT_EQ(std::string(in_handler, 100), second);
+  EXPECT_EQ(session_.traps, 1);
 }
 
 TEST_F(ShimLane, LanesOfEndedThreadsAreUsedAgain) {

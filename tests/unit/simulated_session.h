@@ -30,6 +30,7 @@
 #include "libsyscall-shim/copy.h"
 #include "libsyscall-shim/include/virtuos/shim.h"
 #include "libsyscall-shim/kernel_calls.h"
+#include "libsyscall-shim/noticed_calls.h"
 #include "libsyscall-shim/session.h"
 
 namespace vos::shim {
@@ -146,7 +147,6 @@ class SimulatedSession {
   // Of VOS_CALL_SERVING.
   std::atomic<long> serving{VOS_DOMAIN_STORAGE};
   std::atomic<int> questions{0};
-  bool seccomp_filter = false;
   // What the service does; nothing set: the real thing. Set it while nothing is asked for.
   Answer answer;
 
@@ -394,6 +394,8 @@ class SimulatedSession {
       return next;
     }();
     real_ = resolved;
+    confinement = 0;
+    disarmed_signal_stacks = false;
     InitializeState();
     for (ThreadLane& thread : thread_lanes) {
       thread.epoch = kNoEpoch;
@@ -406,7 +408,6 @@ class SimulatedSession {
     original_kernel_ = kernel;
     kernel.virtuos = Virtuos;
     kernel.socket_domain = [](int) { return Any().socket_domain; };
-    kernel.has_seccomp_filter = [] { return Any().seccomp_filter; };
     kernel.yield = [] {
       ++Any().yields;
       if (Any().on_yield) Any().on_yield();
@@ -473,6 +474,47 @@ class SimulatedSession {
   std::atomic<bool> resting_{false};
   bool serve_in_wait_ = false;
   std::jthread service_;
+};
+
+// A thread whose signal stack lies above its stack, and is disarmed while a handler runs.
+class StackBelowSignalStack {
+ public:
+  // body(stack_t) is to install the signal stack.
+  template <typename Body>
+  static void Run(Body body) {
+    auto* const memory =
+        static_cast<std::byte*>(mmap(nullptr, kStackBytes + kSignalStackBytes,
+                                     PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    Call<Body> call{body, {}};
+    call.above.ss_sp = memory + kStackBytes;
+    call.above.ss_size = kSignalStackBytes;
+    call.above.ss_flags = kAutodisarm;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstack(&attributes, memory, kStackBytes);
+    pthread_t thread;
+    if (pthread_create(&thread, &attributes, Call<Body>::Run, &call) != 0) std::abort();
+    pthread_join(thread, nullptr);
+    pthread_attr_destroy(&attributes);
+    munmap(memory, kStackBytes + kSignalStackBytes);
+  }
+
+ private:
+  static constexpr std::size_t kStackBytes = 1 << 20;
+  static constexpr std::size_t kSignalStackBytes = 1 << 18;
+
+  template <typename Body>
+  struct Call {
+    Body& body;
+    stack_t above;
+
+    static void* Run(void* call) {
+      static_cast<Call*>(call)->body(static_cast<Call*>(call)->above);
+      const stack_t none{.ss_sp = nullptr, .ss_flags = SS_DISABLE, .ss_size = 0};
+      sigaltstack(&none, nullptr);
+      return nullptr;
+    }
+  };
 };
 
 // The shim's own handlers of fork(), from now on; once in a process. 0 or an error.
