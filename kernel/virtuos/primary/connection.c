@@ -29,9 +29,12 @@
 
 #define VOS_PRIMARY_FEATURES	0u
 
-/* No-ops timed at the handshake, after as many that warm up, and their limit. */
+/*
+ * No-ops timed at the handshake, after as many that warm up, and the time after
+ * which there are no more: on a processor that others want, too, they take long.
+ */
 #define VOS_CALIBRATION_CALLS	64
-#define VOS_CALIBRATION_LIMIT	(5 * NSEC_PER_SEC)
+#define VOS_CALIBRATION_LIMIT	NSEC_PER_SEC
 /*
  * A process spins for this many no-ops, within these bounds: about twice what
  * a send over loopback takes, on hardware as under emulation.
@@ -425,42 +428,35 @@ static int vos_compare_u64(const void *a, const void *b)
 
 /*
  * How long a no-op takes here decides how long spinning is useful. A domain
- * that is slow on purpose gets VOS_CALIBRATION_LIMIT and no more. False: the
- * connection failed.
+ * that is slow, on purpose or not, gets VOS_CALIBRATION_LIMIT and no more, and
+ * is taken for what it showed until then. False: the connection failed.
  */
 static bool vos_connection_calibrate(struct vos_connection *c)
 {
 	u64 limit = local_clock() + VOS_CALIBRATION_LIMIT;
 	u64 sample[VOS_CALIBRATION_CALLS];
-	u64 cycles = 0, ns = 0, spin;
-	int i;
+	u64 ns = local_clock(), cycles = get_cycles();
+	int i = 0, timed = 0;
+	u64 spin;
 
-	for (i = -VOS_CALIBRATION_CALLS; i < VOS_CALIBRATION_CALLS; i++) {
+	do {
 		u64 start = local_clock();
 		int err;
 
-		if (!i) {
-			ns = start;
-			cycles = get_cycles();
-		}
 		err = vos_call_simple(c, VOS_OP_NOP, 0, 0, 0);
 		if (err) {
 			vos_connection_fail(c, "the first no-ops gave %d", err);
 			return false;
 		}
-		if (local_clock() > limit) {
-			vos_connection_fail(c, "%d no-ops took more than %ld s",
-					    i + VOS_CALIBRATION_CALLS + 1,
-					    VOS_CALIBRATION_LIMIT / NSEC_PER_SEC);
-			return false;
-		}
-		if (i >= 0)
-			sample[i] = local_clock() - start;
-	}
+		/* Those that warm up count only if there are no others. */
+		if (i++ == VOS_CALIBRATION_CALLS)
+			timed = 0;
+		sample[timed++] = local_clock() - start;
+	} while (i < 2 * VOS_CALIBRATION_CALLS && local_clock() < limit);
 	cycles = get_cycles() - cycles;
 	ns = local_clock() - ns;
-	sort(sample, VOS_CALIBRATION_CALLS, sizeof(sample[0]), vos_compare_u64, NULL);
-	c->noop_ns = sample[VOS_CALIBRATION_CALLS / 2];
+	sort(sample, timed, sizeof(sample[0]), vos_compare_u64, NULL);
+	c->noop_ns = min_t(u64, sample[timed / 2], U32_MAX);
 	spin = clamp_t(u64, (u64)c->noop_ns * VOS_SPIN_NOOPS, VOS_SPIN_MIN_NS, VOS_SPIN_MAX_NS);
 	c->spin_cycles = clamp_t(u64, div64_u64(spin * cycles, max(ns, 1ull)), 1, U32_MAX);
 	return true;
