@@ -13,6 +13,8 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "tests/faults/domain.h"
 #include "tests/system/files.h"
@@ -58,9 +60,10 @@ class Workload {
   pid_t process_;
 };
 
-// Seconds that all processors of the primary, and its toolstack, were busy.
-inline double ToolstackSeconds() {
-  double seconds = 0;
+// Seconds of the primary's processors that programs have used, by their names; those of the kernel's
+// threads together, and those of the toolstack's commands, which have ended, as "xl".
+inline std::map<std::string, double> ProcessorTimes() {
+  std::map<std::string, double> times;
   DIR* processes = opendir("/proc");
   CHECK(processes);
   while (const dirent* entry = readdir(processes)) {
@@ -69,18 +72,18 @@ inline double ToolstackSeconds() {
     const size_t name = text.find('('), end = text.rfind(')');
     if (atoi(entry->d_name) == 0 || end == text.npos) continue;
     const std::string command = text.substr(name + 1, end - name - 1);
-    if (command != "vosd" && command != "xl" && command != "xenstored" && command != "xenconsoled")
-      continue;
-    unsigned long long times[4] = {};
-    // Its own, and of those of its children that have ended.
+    int parent = 0;
+    unsigned long long own[2] = {}, children[2] = {};
     sscanf(text.c_str() + end + 1,
-           " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu", &times[0], &times[1],
-           &times[2], &times[3]);
-    for (const unsigned long long time : times)
-      seconds += static_cast<double>(time) / static_cast<double>(sysconf(_SC_CLK_TCK));
+           " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu", &parent, &own[0],
+           &own[1], &children[0], &children[1]);
+    const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
+    // Of the kernel's threads the second process is the parent.
+    times[parent == 2 ? "kernel" : command] += static_cast<double>(own[0] + own[1]) / ticks;
+    if (command == "vosd") times["xl"] += static_cast<double>(children[0] + children[1]) / ticks;
   }
   closedir(processes);
-  return seconds;
+  return times;
 }
 
 // Seconds of processor time that a domain has used.
@@ -117,7 +120,8 @@ void Contain(const char* victim, int seconds, int64_t longest_allowed, bool judg
   const int quiet_ms = std::max(seconds * 250, 2'000);
   const Interval before = Measure(progress, [&] { Sleep(quiet_ms); });
   int kills = 0;
-  double booting = 0, toolstack = ToolstackSeconds();
+  double booting = 0;
+  std::map<std::string, double> used = ProcessorTimes();
   const int64_t start = Milliseconds();
   const Interval disturbed = Measure(progress, [&] {
     while (Milliseconds() - start < seconds * 1000) {
@@ -125,13 +129,16 @@ void Contain(const char* victim, int seconds, int64_t longest_allowed, bool judg
       booting += kills ? DomainSeconds(old.domid) : 0;
       Kill("destroy", victim);
       kills++;
-      AwaitRecovery(old);
+      // Looking is work, too.
+      AwaitRecovery(old, 200);
       Sleep(1'000);
     }
   });
   const double took = static_cast<double>(Milliseconds() - start) / 1000;
   booting += DomainSeconds(DomainNamed(victim).domid);
-  toolstack = ToolstackSeconds() - toolstack;
+  for (const auto& [name, seconds] : ProcessorTimes()) used[name] = seconds - used[name];
+  double toolstack = 0;
+  for (const char* name : {"vosd", "xl", "xenstored", "xenconsoled"}) toolstack += used[name];
   // What the last death left to do is none of a quiet machine.
   Sleep(3'000);
   const Interval after = Measure(progress, [&] { Sleep(quiet_ms); });
@@ -150,6 +157,10 @@ void Contain(const char* victim, int seconds, int64_t longest_allowed, bool judg
       ratio >= 0.9 ? "met" : "missed", 100 * toolstack / took, 100 * booting / took, 100 * left,
       static_cast<long long>(disturbed.longest),
       static_cast<long long>(std::max(before.longest, after.longest)));
+  printf("  of the primary's processor:");
+  for (const auto& [name, seconds] : used)
+    if (seconds >= 0.01 * took) printf(" %s %.1f s", name.c_str(), seconds);
+  printf("\n");
   if (disturbed.longest > longest_allowed)
     FAIL("an operation took %lld ms", static_cast<long long>(disturbed.longest));
   if (judge && ratio < 0.9 * left) FAIL("the workload waited for more than processor time");

@@ -93,8 +93,8 @@ inline DomainState AwaitFailure(const DomainState& before, int limit = kSoon) {
 }
 
 // Another one is connected.
-inline DomainState AwaitRecovery(const DomainState& before) {
-  for (const int64_t end = Milliseconds() + kRecovered; Milliseconds() < end; Sleep(20)) {
+inline DomainState AwaitRecovery(const DomainState& before, int period = 20) {
+  for (const int64_t end = Milliseconds() + kRecovered; Milliseconds() < end; Sleep(period)) {
     const DomainState now = DomainNamed(before.name);
     if (now.generation != before.generation && now.connected) return now;
   }

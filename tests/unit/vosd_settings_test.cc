@@ -51,12 +51,21 @@ TEST(XlConfig, Extra) {
   EXPECT_FALSE(ParseXlConfig("name = \"storage\"\nextra = 'a=\"b c\"'\n"));
 }
 
+TEST(XlConfig, Weight) {
+  const auto config = ParseXlConfig("name = \"network\"\ncpu_weight = 512\n");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->weight, 512);
+  EXPECT_EQ(ParseXlConfig("name = \"network\"\n")->weight, kDefaultWeight);
+  EXPECT_FALSE(ParseXlConfig("name = \"network\"\ncpu_weight = 0\n"));
+  EXPECT_FALSE(ParseXlConfig("name = \"network\"\ncpu_weight = 65536\n"));
+}
+
 TEST(VosdConf, ChangesTheDomainsItNames) {
   auto domains = NetworkAndStorage();
   const auto applied = ApplySettings(
       "# comment\n\n[network]\nnic = 0000:01:00.1\nrestart=no\nconnect-timeout = 7\n"
       "[ storage ]\nmax-attempts = 1 # strict\ndisk = 0000:02:00.0\ncpus = 2-3,^2\n"
-      "standby = yes\ncore = /var/crash\n",
+      "standby = yes\nstarting-weight = 100\ncore = /var/crash\n",
       domains);
   ASSERT_TRUE(applied) << applied.error().message;
   EXPECT_EQ(domains[0].nic, "0000:01:00.1");
@@ -71,6 +80,8 @@ TEST(VosdConf, ChangesTheDomainsItNames) {
   EXPECT_EQ(domains[1].cpus, "2-3,^2");
   EXPECT_EQ(domains[1].core, "/var/crash");
   EXPECT_EQ(domains[0].core, "");
+  EXPECT_EQ(domains[1].starting_weight, 100);
+  EXPECT_EQ(domains[0].starting_weight, kStartingWeight);
 }
 
 // What is in the image, with its comments made settings.
@@ -99,6 +110,7 @@ TEST(VosdConf, TheImagesHasTheDefaults) {
   EXPECT_EQ(domains[0].limits.max_attempts, defaults.max_attempts);
   EXPECT_EQ(domains[0].standby, DomainSettings().standby);
   EXPECT_EQ(domains[0].core, DomainSettings().core);
+  EXPECT_EQ(domains[0].starting_weight, DomainSettings().starting_weight);
 }
 
 TEST(VosdConf, NamesTheLineThatIsWrong) {
@@ -110,6 +122,7 @@ TEST(VosdConf, NamesTheLineThatIsWrong) {
       {"\nnic = auto\n", "line 2: no [DOMAIN]"},
       {"[network]\nnic\n", "line 2: neither"},
       {"[network]\ncolour = blue\n", "line 2: unknown key colour"},
+      {"[network]\nstarting-weight = 0\n", "line 2: starting-weight cannot be 0"},
       {"[network]\n\nnic = 1:2\n", "line 3: nic cannot be 1:2"},
       {"[storage]\ndisk = /dev/sda\n", "line 2: disk cannot be /dev/sda"},
       {"[storage]\ncpus =\n", "line 2: cpus cannot be"},

@@ -2,8 +2,10 @@
 #include "tools/vosd/child.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -16,6 +18,8 @@ namespace {
 constexpr std::size_t kMaxLine = 4096;
 // Reads after its end; a pipe holds no more than 64 KiB.
 constexpr int kMaxLastReads = 16;
+// Of ten levels each is worth a quarter: a tenth.
+constexpr int kLowNice = 10;
 
 // Owns what posix_spawn is told.
 class SpawnSettings {
@@ -116,6 +120,15 @@ Child::~Child() {
 
 void Child::Kill() {
   if (pid_ != 0) kill(pid_, SIGKILL);
+}
+
+void Child::SetPriority(Priority priority) {
+  if (pid_ == 0) return;
+  const bool low = priority == Priority::kLow;
+  // Best effort: it does its work in any case.
+  const sched_param none{};
+  sched_setscheduler(pid_, low ? SCHED_BATCH : SCHED_OTHER, &none);
+  setpriority(PRIO_PROCESS, static_cast<id_t>(pid_), low ? kLowNice : 0);
 }
 
 bool Child::ReadOutput() {

@@ -36,6 +36,10 @@ class Child {
 
   // Its end is told as any other, when it comes.
   void Kill();
+  // Low: about a tenth of a processor that others want, too, and none is taken from them at once.
+  // Holds for what it starts from then on.
+  enum class Priority { kLow, kNormal };
+  void SetPriority(Priority priority);
 
  private:
   Child(EventLoop& loop, pid_t pid, FileDescriptor output, OnLine on_line, OnExit on_exit);

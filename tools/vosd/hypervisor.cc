@@ -59,6 +59,21 @@ std::optional<DomainSample> Hypervisor::Sample(std::uint32_t domid) {
   return sample;
 }
 
+Result<void> Hypervisor::SetWeight(std::uint32_t domid, std::uint16_t weight) {
+  // What is set beside the weight stays as it is.
+  xen_domctl_sched_credit2 credit2{};
+  if (xc_sched_credit2_domain_get(xen_.get(), domid, &credit2) == 0) {
+    credit2.weight = weight;
+    if (xc_sched_credit2_domain_set(xen_.get(), domid, &credit2) == 0) return {};
+  }
+  xen_domctl_sched_credit credit{};
+  if (xc_sched_credit_domain_get(xen_.get(), domid, &credit) == 0) {
+    credit.weight = weight;
+    if (xc_sched_credit_domain_set(xen_.get(), domid, &credit) == 0) return {};
+  }
+  return FailErrno("the weight of a domain");
+}
+
 void Hypervisor::Stop(std::uint32_t domid) {
   xc_domain_shutdown(xen_.get(), domid, SHUTDOWN_crash);
 }

@@ -32,6 +32,8 @@ class Hypervisor {
   DomainHealth Health(std::uint32_t domid);
   // Nothing: there is no such domain.
   std::optional<DomainSample> Sample(std::uint32_t domid);
+  // Its share of a processor that other domains want, too: processors are given by weight.
+  Result<void> SetWeight(std::uint32_t domid, std::uint16_t weight);
   // It runs no more, but still has to be destroyed.
   void Stop(std::uint32_t domid);
 

@@ -75,6 +75,11 @@ std::optional<bool> Store(std::string_view key, std::string_view value, DomainSe
     domain.limits.connect_timeout = std::chrono::seconds(seconds.value_or(0));
     return in_range(seconds, kMaxSeconds);
   }
+  if (key == "starting-weight") {
+    const auto weight = ParseDecimal<std::uint16_t>(value);
+    domain.starting_weight = weight.value_or(0);
+    return domain.starting_weight > 0;
+  }
   if (key == "max-attempts") {
     const auto attempts = ParseDecimal<std::uint32_t>(value);
     domain.limits.max_attempts = attempts.value_or(0);
@@ -101,6 +106,11 @@ Result<XlConfig> ParseXlConfig(std::string_view text) {
     if (assignment->first == "type") config.type = value;
     if (assignment->first == "cpus") config.cpus = value;
     if (assignment->first == "extra") config.extra = value;
+    if (assignment->first == "cpu_weight") {
+      const auto weight = ParseDecimal<std::uint16_t>(value);
+      if (weight.value_or(0) == 0) return Fail("`cpu_weight` is no number of 1 to 65535");
+      config.weight = *weight;
+    }
   }
   if (!IsName(config.name)) return Fail("no usable `name` (lower-case letters, digits, - and _)");
   // vosd hands it on between quotation marks when it adds something.
@@ -197,6 +207,7 @@ Result<std::vector<DomainSettings>> ReadSettings(const std::string& directory) {
     domain.kind = DomainKind(config->name);
     domain.cpus = config->cpus;
     domain.extra = config->extra;
+    domain.weight = config->weight;
     if (config->type == "pvh") domain.nic = domain.disk = "none";
     domains.push_back(std::move(domain));
   }

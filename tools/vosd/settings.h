@@ -14,6 +14,10 @@
 //   restart = yes          after a failure, by itself
 //   connect-timeout = 45   seconds from its creation to the connection
 //   max-attempts = 5       incarnations in a row that may end before they were connected
+//   starting-weight = 25   its weight with the hypervisor's scheduler while it boots in the place of
+//                          one that failed, or as a standby, so that other domains on its processor
+//                          go on; afterwards, or if it takes long, cpu_weight of its configuration
+//                          (256)
 //   core = no              directory for the memory of domains that died, the last three of this one
 //                          (xl dump-core); absolute. Without a standby the next domain waits for it
 //   standby = no           keep a second domain booted, without device and idle, that takes over when
@@ -42,6 +46,10 @@ inline constexpr std::size_t kMaxDomains = 8;
 // Of the domain NAME, this is its standby; no other may be called so.
 inline constexpr char kStandbySuffix[] = "-standby";
 
+// Xen's own default, and a tenth of it.
+inline constexpr std::uint16_t kDefaultWeight = 256;
+inline constexpr std::uint16_t kStartingWeight = 25;
+
 struct DomainSettings {
   std::string name;
   std::string config_file;
@@ -53,6 +61,9 @@ struct DomainSettings {
   bool pvh = false;        // whatever its configuration says
   bool standby = false;
   std::string core;  // directory; empty: no cores are kept
+  // With the hypervisor's scheduler: of its configuration, and while it boots.
+  std::uint16_t weight = kDefaultWeight;
+  std::uint16_t starting_weight = kStartingWeight;
   LifeCycleLimits limits;
 };
 
@@ -62,6 +73,7 @@ struct XlConfig {
   std::string type;   // empty: not given
   std::string cpus;   // likewise
   std::string extra;  // likewise
+  std::uint16_t weight = kDefaultWeight;
 };
 Result<XlConfig> ParseXlConfig(std::string_view text);
 

@@ -43,6 +43,12 @@ constexpr std::size_t kMaxReason = 300;
 // successor serves, or if that takes longer than the limit: both need the primary's processor.
 constexpr std::chrono::milliseconds kRespite{1000};
 constexpr std::chrono::milliseconds kRespiteLimit{15'000};
+// A domain that boots in the place of another, and the toolstack while it makes it, get a small share
+// of a processor that others want, too: those go on. That ends when the domain begins to shake hands,
+// and after these times in any case: the limits it has to keep are connect-timeout, the toolstack's
+// and, of a standby that is waited for, take_over_timeout.
+constexpr std::chrono::milliseconds kPatience{10'000};
+constexpr std::chrono::milliseconds kTakeOverPatience{5000};
 // A parked domain that dies sooner was no good.
 constexpr std::chrono::seconds kStandbyStable{60};
 // Whoever was restarted more often than this is not waited for by the others' standbys.
@@ -80,6 +86,8 @@ struct Supervisor::Domain {
   std::optional<Timer> prepare_disk_timer;
   std::optional<Timer> core_timer;
   std::optional<Timer> keeper_timer;
+  std::optional<Timer> patience_timer;
+  bool hurries = false;  // see Hurry()
   std::deque<Step> steps;
   bool doing = false;
   Phase said = Phase::kStopped;  // phase the log told last
@@ -207,6 +215,9 @@ Result<std::unique_ptr<Supervisor::Domain>> Supervisor::MakeDomain(DomainSetting
     const auto cores = CoreFiles(d->settings.core, d->settings.name).List();
     if (!cores.empty()) d->core = cores.back();
   }
+  auto patience_timer = Timer::Create(tools_.loop, [this, d] { Hurry(*d); });
+  if (!patience_timer) return std::unexpected(patience_timer.error());
+  d->patience_timer.emplace(std::move(*patience_timer));
   return domain;
 }
 
@@ -245,6 +256,8 @@ void Supervisor::StartDomain(Domain& domain) {
             .value_or(""));
     domain.no_disk = "it was created without one";
     Do(domain, domain.life.Adopt(*domid));
+    // It may have been starting when the last vosd ended.
+    Hurry(domain);
   } else if (domid || (parked && domain.standby)) {
     if (domid) {
       Say(domain, std::format("replacing domain {}, which is not connected", *domid));
@@ -327,7 +340,12 @@ LifeCycle::Steps Supervisor::DoStep(Domain& domain, const Step& step) {
 LifeCycle::Steps Supervisor::Prepare(Domain& domain) {
   domain.started_at = SinceBoot();
   domain.device.clear();
-  if (domain.parked_for != nullptr) return domain.life.OnPrepared();
+  // Beside its first start there is nobody yet.
+  const bool parked = domain.parked_for != nullptr;
+  domain.hurries = !parked && !domain.life.ever_connected();
+  // Nobody waits for a standby.
+  if (parked) return domain.life.OnPrepared();
+  if (!domain.hurries) domain.patience_timer->Set(kPatience);
   const DomainSettings& settings = domain.settings;
   const bool can_pass_through = tools_.hypervisor.CanPassThrough();
   if (settings.nic != "none") {
@@ -406,10 +424,33 @@ LifeCycle::Steps Supervisor::CreateDomain(Domain& domain) {
     }
     const auto domid = FindByName(domain.settings.name);
     if (!domid) return domain.life.OnFailure("it ended as soon as it was created");
-    return domain.life.OnCreated(*domid);
+    LifeCycle::Steps next = domain.life.OnCreated(*domid);
+    if (!domain.hurries) SetWeight(domain, domain.settings.starting_weight);
+    return next;
   };
   std::ranges::copy(RunXl(domain, std::move(arguments), created), std::back_inserter(steps));
   return steps;
+}
+
+void Supervisor::Hurry(Domain& domain) {
+  domain.patience_timer->Clear();
+  if (std::exchange(domain.hurries, true)) return;
+  if (domain.xl) domain.xl->SetPriority(Child::Priority::kNormal);
+  if (domain.takeover) {
+    // What it waits for is the standby.
+    Hurry(*domain.standby);
+  } else {
+    SetWeight(domain, domain.settings.weight);
+  }
+}
+
+void Supervisor::SetWeight(const Domain& domain, std::uint16_t weight) {
+  if (domain.life.domid() == 0 || weightless_) return;
+  const auto set = tools_.hypervisor.SetWeight(domain.life.domid(), weight);
+  // One that is gone has none.
+  if (set || !tools_.hypervisor.Health(domain.life.domid()).alive) return;
+  weightless_ = true;
+  Say(domain, "domains that start take their whole share: " + set.error().message);
 }
 
 void Supervisor::EndCreation(Domain& domain) {
@@ -515,6 +556,8 @@ void Supervisor::AttachNamespace(Domain& domain) {
 LifeCycle::Steps Supervisor::TakeOver(Domain& domain) {
   Leave(domain);
   domain.started_at = SinceBoot();
+  domain.hurries = false;
+  domain.patience_timer->Set(kTakeOverPatience);
   Domain* d = &domain;
   auto takeover = Takeover::Begin({tools_.loop, tools_.store, tools_.hypervisor, primary_,
                                    [this, d](std::string_view text) { Say(*d, text); }},
@@ -537,6 +580,7 @@ void Supervisor::OnStandbyChange(Domain& standby) {
     Do(domain, domain.life.OnFailure("its standby failed: " + standby.life.reason()));
   } else if (domain.takeover->heir() == 0) {
     domain.takeover->SetHeir(standby.life.domid());
+    Hurry(domain);
   }
 }
 
@@ -604,6 +648,7 @@ void Supervisor::Leave(Domain& domain) {
 LifeCycle::Steps Supervisor::Clean(Domain& domain) {
   EndCreation(domain);
   Leave(domain);
+  domain.hurries = false;
   domain.awaits_standby = false;
   if (domain.takeover) {
     // The standby may have got something already, and nobody else gets that before it is gone.
@@ -749,6 +794,7 @@ LifeCycle::Steps Supervisor::RunXl(Domain& domain, std::vector<std::string> argu
     return then(kNotStarted);
   }
   domain.xl = std::move(*child);
+  if (!domain.hurries) domain.xl->SetPriority(Child::Priority::kLow);
   return {};
 }
 
@@ -787,6 +833,8 @@ void Supervisor::OnXenStoreEvents() {
       if (backend) Do(*domain, OnBackendChange(*domain));
       if (domain->handshake && (backend || *token == kFrontendToken + domain->settings.name)) {
         domain->handshake->Look();
+        // The primary waits for its answers now.
+        if (domain->handshake && domain->handshake->begun()) Hurry(*domain);
       }
       if (*token == kResolverToken + domain->settings.name) OnResolverChange(*domain);
       if (*token == kDiskToken + domain->settings.name) OnDiskChange(*domain);
@@ -850,6 +898,7 @@ void Supervisor::OnDiskChange(Domain& domain) {
 
 void Supervisor::Settle(Domain& domain) {
   domain.settled = true;
+  Hurry(domain);
   const Domain* standby = domain.standby.get();
   // It waits because of what is left of the last domain.
   if (standby != nullptr && standby->life.phase() == Phase::kWaiting &&

@@ -74,6 +74,9 @@ class Supervisor {
   // One domain at a time: the toolstack is busy computing, and the first one boots beside the
   // making of the second.
   LifeCycle::Steps CreateDomain(Domain& domain);
+  // From now on it has its whole share of the processor, and the toolstack's work for it too.
+  void Hurry(Domain& domain);
+  void SetWeight(const Domain& domain, std::uint16_t weight);
   // The toolstack is done with the domain, which perhaps had not had its turn yet.
   void EndCreation(Domain& domain);
   LifeCycle::Steps WriteNodes(Domain& domain);
@@ -145,6 +148,7 @@ class Supervisor {
   std::vector<std::unique_ptr<Domain>> domains_;
   Domain* created_ = nullptr;          // whose creation runs
   std::deque<Domain*> to_be_created_;  // wait for their turn
+  bool weightless_ = false;            // the hypervisor knows no weights, and the log told
   std::string published_;
   std::optional<std::string> ready_;  // contents of kReadyFile; nothing: it was not written yet
 };
