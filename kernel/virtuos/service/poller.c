@@ -35,8 +35,13 @@
  * rest of a sweep takes as long as many looks.
  */
 #define VOS_SWEEP_LOOKS		64u
-/* Sweeps between two stores of the heartbeat. */
-#define VOS_HEARTBEAT_SWEEPS	256u
+/*
+ * The heartbeat is stored this often, and in a long sweep after so many
+ * requests: how long a sweep takes is up to those who ask, whether the poller
+ * lives must not be.
+ */
+#define VOS_HEARTBEAT_NS	(10 * NSEC_PER_MSEC)
+#define VOS_HEARTBEAT_REQUESTS	64u
 /* Longer than a sweep takes: what is beyond it, the poller was not running. */
 #define VOS_SWEEP_LIMIT		(100 * NSEC_PER_USEC)
 /* Objects whose readiness is published in one turn. */
@@ -61,6 +66,12 @@ static u64 vos_poller_idle_ns(void)
 static void vos_poller_wake(struct vos_poller *p)
 {
 	wake_up_process(p->thread);
+}
+
+static void vos_poller_beat(struct vos_poller *p)
+{
+	p->beat_at = p->clock;
+	vos_store(&p->status->heartbeat, ++p->heartbeat);
 }
 
 /* -------------------------------------------------------------- events */
@@ -401,17 +412,13 @@ static void vos_poller_close(struct vos_poller *p, struct vos_session_watch *wat
 	complete(&watch->released);
 }
 
-static bool vos_poller_take_closes(struct vos_poller *p)
+static bool vos_poller_take_closes(struct vos_poller *p, struct llist_node *list)
 {
-	struct llist_node *list;
 	struct vos_session_watch *watch, *next;
 
-	if (llist_empty(&p->close_list))
-		return false;
-	list = llist_del_all(&p->close_list);
 	llist_for_each_entry_safe(watch, next, list, close_node)
 		vos_poller_close(p, watch);
-	return true;
+	return list;
 }
 
 void vos_poller_release_session(struct vos_service_session *session)
@@ -460,8 +467,10 @@ static bool vos_poller_take_ready(struct vos_poller *p)
 		smp_mb__after_atomic();
 		vos_service_object_publish(object, true);
 		vos_service_object_put(object);
-		if (++n % VOS_READY_BUDGET == 0)
+		if (++n % VOS_READY_BUDGET == 0) {
+			vos_poller_beat(p);
 			cond_resched();
+		}
 	}
 	return true;
 }
@@ -476,7 +485,7 @@ static bool vos_poller_take_ready(struct vos_poller *p)
 static void vos_poller_serve_lanes(struct vos_poller *p, u64 now, struct vos_sweep *done)
 {
 	struct vos_service_lane *lane;
-	u32 looks = 0;
+	u32 looks = 0, told = 0;
 
 	do {
 		u32 before = done->requests;
@@ -492,6 +501,10 @@ static void vos_poller_serve_lanes(struct vos_poller *p, u64 now, struct vos_swe
 			if (vos_lane_has_request(lane)) {
 				vos_poller_serve(p, lane, done);
 				lane->idle_since = now;
+			}
+			if (done->requests - told >= VOS_HEARTBEAT_REQUESTS) {
+				told = done->requests;
+				vos_poller_beat(p);
 			}
 		}
 		/* Workers and softirqs of this CPU go first, at once. */
@@ -523,10 +536,18 @@ static bool vos_poller_sweep(struct vos_poller *p, u64 now)
 {
 	struct vos_session_watch *watch, *next_watch;
 	struct vos_sweep done = {};
+	struct llist_node *closes = NULL;
 	bool worked = false;
 
+	/*
+	 * Taken before the kicks and done after them: a session is closed a grace
+	 * period after its last kick was queued, so a kick of one that is closed
+	 * here is seen here, and none is left when the session goes.
+	 */
+	if (!llist_empty(&p->close_list))
+		closes = llist_del_all(&p->close_list);
 	worked |= vos_poller_take_kicks(p, now);
-	worked |= vos_poller_take_closes(p);
+	worked |= vos_poller_take_closes(p, closes);
 	worked |= vos_poller_take_ready(p);
 
 	vos_poller_serve_lanes(p, now, &done);
@@ -588,7 +609,7 @@ static void vos_poller_sleep(struct vos_poller *p, u64 now)
 	__set_current_state(TASK_RUNNING);
 	vos_store(&p->status->sleeping, 0);
 	/* It may have been woken only to show that it lives. */
-	vos_store(&p->status->heartbeat, ++p->heartbeat);
+	vos_poller_beat(p);
 }
 
 /*
@@ -607,7 +628,6 @@ static u64 vos_poller_time(struct vos_poller *p)
 static int vos_poller_run(void *data)
 {
 	struct vos_poller *p = data;
-	u32 sweeps = 0;
 
 	p->last_work = vos_poller_time(p);
 	while (!kthread_should_stop()) {
@@ -622,8 +642,8 @@ static int vos_poller_run(void *data)
 		} else {
 			cpu_relax();
 		}
-		if (++sweeps % VOS_HEARTBEAT_SWEEPS == 0)
-			vos_store(&p->status->heartbeat, ++p->heartbeat);
+		if (p->clock - p->beat_at >= VOS_HEARTBEAT_NS)
+			vos_poller_beat(p);
 		/* Workers and softirqs of this CPU go first, at once. */
 		if (p->queued_work || !single_task_running()) {
 			p->queued_work = false;

@@ -118,6 +118,7 @@ struct vos_poller {
 	u64 time;			/* ns of looking; see vos_poller_time() */
 	u64 last_work;			/* in that time */
 	u64 heartbeat;
+	u64 beat_at;			/* by @clock */
 	u32 served_inline;		/* VOS_SERVED_INLINE, not counted yet */
 
 	/* Pushed from any context; the thread takes all. */
