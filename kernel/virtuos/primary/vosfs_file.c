@@ -238,7 +238,7 @@ void vosfs_file_discard(struct vosfs_file *file, bool tell)
 	xa_erase(&fs->files, file->id);
 	spin_lock(&fs->lock);
 	file->closed = true;
-	/* Another thread's lane may write still. The release waits for it, and who maps for that. */
+	/* Another thread's lane may write still: the release waits for it, who maps for that. */
 	writing = vosfs_file_writes(file) && (file->lent || file->draining);
 	if (node) {
 		if (!writing)

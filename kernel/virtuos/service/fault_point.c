@@ -123,7 +123,7 @@ void __vos_fault_point(struct vos_service *s, enum vos_fault_where where, u8 op)
 		return;
 	/* Who armed it looks for this line; the counter is one for all domains. */
 	pr_notice("%s at %s, as ordered, cycle %llu\n", kind->name, vos_fault_points[where],
-		(unsigned long long)get_cycles());
+		  (unsigned long long)get_cycles());
 	vos_fault_begin(s->fault, kind, argument);
 }
 
