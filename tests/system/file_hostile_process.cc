@@ -165,12 +165,15 @@ void Targeted(uint64_t victims_handle) {
     CheckRefused(session, Request(static_cast<uint8_t>(op), handle, mine, 64, 0),
                  "an operation of the kernel's");
 
-  // Set-user-id bits fall, whatever the request says of capabilities.
+  // A file with set-user-id bits is for system calls, whatever the request says of capabilities.
   CHECK_OK(fchmod(mine, 06777));
   vos_request request = Request(VOS_OP_PWRITE, handle, mine, 1, 0);
   request.arg.file.caps = ~0u;
   memcpy(session.arena(), "s", 1);
-  CHECK_EQ(session.Call(request).res, 1);
+  done = session.Call(request);
+  CHECK(done.res < 0 && (done.flags & VOS_CPL_TRAP));
+  CHECK_EQ(StatOf("mine").st_mode & 07777, 06777);
+  WriteAt(mine, "s", 0);
   CHECK_EQ(StatOf("mine").st_mode & 07777, 0777);
 
   // Closed, replaced.
