@@ -88,6 +88,9 @@ class DhcpClients {
   SetKernelParameter("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
   // The kernel sizes this by memory: 512 here, beyond which ports are free again too early. 250 bytes each.
   SetKernelParameter("/proc/sys/net/ipv4/tcp_max_tw_buckets", "16384");
+  // Likewise: 8192 here, for all users together. How many are open is decided in the primary, 16384 at most; some are this
+  // domain's own.
+  SetKernelParameter("/proc/sys/fs/file-max", "17408");
 
   Signals signals([] {});
   const int devices = OpenDeviceEvents();
