@@ -190,7 +190,6 @@ static void vos_history_drop(struct vos_history *history, struct vos_change *cha
 	kfree(change);
 }
 
-
 /* Options that add to what is there, and what takes it away again; 0: other ones. */
 static int vos_option_opposite(int level, int name)
 {

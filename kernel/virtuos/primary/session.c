@@ -527,7 +527,6 @@ uncharge:
 	return err;
 }
 
-
 static int __init vos_session_init(void)
 {
 	vos_session_wq = alloc_workqueue("vos_session", WQ_UNBOUND, 0);
