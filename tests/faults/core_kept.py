@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """With `core` in vosd.conf the memory of a domain that died is kept in a file, the last three of them, and vosd says where;
 when that is not possible the domain comes back all the same."""
-# tier: fast
+# tier: long
 # boot: shared
 # time: 180
 # expect-log primary: it crashed or shut down

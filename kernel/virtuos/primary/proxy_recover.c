@@ -57,10 +57,12 @@ MODULE_PARM_DESC(recover_ms, "sockets are recovered for so many milliseconds bef
 /*
  * How long after the connection what is missing may come. The supervisor says
  * when it should be there; before that a route may exist that is not the
- * right one. Without a supervisor it is tried after a while, then again.
+ * right one: one that the lease brought leads elsewhere with another address.
+ * It says so within 10 s, lease or not. Without a supervisor it is tried after
+ * a while, then again.
  */
 #define VOS_RECOVER_LIMIT	(20 * HZ)
-#define VOS_RECOVER_ALONE	(5 * HZ)
+#define VOS_RECOVER_ALONE	(12 * HZ)
 #define VOS_RECOVER_PAUSE	(HZ / 2)
 /* How long one socket may take at a time, which is far more than it needs. */
 #define VOS_RECOVER_ONE		(5 * HZ)
