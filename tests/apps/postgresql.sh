@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# PostgreSQL: initdb as its user (in the first variant; the others get copies), a short pgbench, stopped as in a crash in the middle of another one and started again;
-# every transaction that was acknowledged is there, the sums agree, and so do the checksums of all pages.
+# PostgreSQL: initdb as its user (by trap, on the storage domain's files; the other variants get copies of what it made),
+# a short pgbench, stopped as in a crash in the middle of another one and started again; every transaction that was
+# acknowledged is there, the sums agree, and so do the checksums of all pages.
 # tier: fast
 # boot: shared
 # variants: trap shim local
@@ -13,7 +14,7 @@ programs=$(echo /usr/lib/postgresql/*/bin)
 make_files_directory
 chmod 755 .
 data=$files/data
-made=/var/tmp/postgresql-cluster
+made=/var/tmp/virtuos-postgresql   # also of tests/faults/postgresql.inc
 mkdir socket work
 chown postgres: socket work
 export PGHOST=$PWD/socket PGUSER=postgres PGDATABASE=postgres PATH=$programs:$PATH
@@ -21,14 +22,16 @@ export PGHOST=$PWD/socket PGUSER=postgres PGDATABASE=postgres PATH=$programs:$PA
 # As the database's user, which owns all of it.
 as_user() { (cd work && setpriv --reuid=postgres --regid=postgres --init-groups "$@"); }
 
-if [ -d "$made" ]; then
+if [ "$VOS_TEST_VARIANT" != trap ] && [ -d "$made" ]; then
   cp -a "$made" "$data" || fail "the files cannot be copied"
 else
   mkdir "$data"
   chown postgres: "$data"
   as_user initdb --pgdata "$data" --no-locale --encoding UTF8 --auth trust --data-checksums --wal-segsize 1 --no-sync \
     >initdb.log 2>&1 || { cat initdb.log; fail "initdb fails"; }
-  cp -a "$data" "$made.new" && mv "$made.new" "$made" || fail "the files cannot be copied"
+  if [ ! -d "$made" ]; then
+    cp -a "$data" "$made.$$" && mv "$made.$$" "$made" || fail "the files cannot be copied"
+  fi
 fi
 [ "$(stat -c %U "$data/PG_VERSION")" = postgres ] || fail "the files belong to $(stat -c %U "$data/PG_VERSION")"
 cat >>"$data/postgresql.conf" <<END
