@@ -59,6 +59,19 @@ TEST(Child, ADescendantThatKeepsTheOutputHoldsNothingUp) {
   kill(std::stoi(ended.lines[0].substr(8)), SIGKILL);
 }
 
+TEST(Child, LowPriorityIsForWhatItStartsToo) {
+  auto loop = EventLoop::Create();
+  ASSERT_TRUE(loop);
+  std::vector<std::string> lines;
+  const auto child = Child::Start(
+      *loop, {"sh", "-c", "while [ $(nice) -lt 10 ]; do sleep 0.01; done; nice"},
+      [&](std::string_view line) { lines.emplace_back(line); }, [&](int) { loop->Stop(); });
+  ASSERT_TRUE(child) << child.error().message;
+  (*child)->SetPriority(Child::Priority::kLow);
+  ASSERT_TRUE(loop->Run());
+  EXPECT_THAT(lines, ElementsAre("10"));
+}
+
 TEST(Child, ReadsMuchOutput) {
   const Ended ended = RunShell("i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done");
   ASSERT_EQ(ended.lines.size(), 2000u);
