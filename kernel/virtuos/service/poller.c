@@ -491,6 +491,8 @@ static void vos_poller_serve_lanes(struct vos_poller *p, u64 now, struct vos_swe
 		u32 before = done->requests;
 		u32 i;
 
+		/* One for the pass: a poller may have no lane at all. */
+		looks++;
 		for (i = p->index; i < p->service->lanes; i += p->service->pollers) {
 			looks++;
 			if (vos_lane_has_request(&p->service->lane[i]))
