@@ -7,7 +7,7 @@ machine, no transaction is half there, none was done that nobody asked for, and 
 # tier: fast
 # boot: shared
 # variants: trap shim
-# time: 180
+# time: 300
 # host: peer
 # packages: postgresql
 import os
