@@ -6,7 +6,7 @@ there in the next one, with their ports, and take what is sent to them.
 # tier: fast
 # boot: shared
 # time: 120
-# expect-log primary: it was destroyed
+# expect-log primary: says the hypervisor
 import re
 import resource
 import socket

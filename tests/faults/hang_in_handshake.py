@@ -5,7 +5,7 @@ time, 5 s in all. The one after it serves."""
 # tier: fast
 # boot: shared
 # time: 120
-# expect-log primary: it crashed or shut down
+# expect-log primary: says the hypervisor
 import re
 import socket
 import subprocess
