@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One process writes some bytes of a page while another one stores to others through a shared mapping: neither undoes what
-// the other did. The same with copy_file_range instead of a write.
+// the other did. The same with copy_file_range, or a hole, instead of a write.
 // tier: fast
 // boot: shared
 // variants: trap shim local
@@ -26,17 +26,22 @@ int main() {
   const Fd source = Create("source");
   WriteAt(source, std::string(26 * kPart, 's'), 0);
   for (int i = 0; i < 26; i++) WriteAt(source, std::string(kPart, char('a' + i)), i * kPart);
-  auto* done = static_cast<std::atomic<bool>*>(
+  struct Shared {
+    std::atomic<bool> done;
+    std::atomic<int> stores;
+  };
+  auto* shared = static_cast<Shared*>(
       mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-  CHECK(done != MAP_FAILED);
+  CHECK(shared != MAP_FAILED);
 
   const pid_t mapper = Fork([&] {
     const Fd own = Open("file", O_RDWR);
     Mapping mapping(own, kPages * kPage, PROT_READ | PROT_WRITE, MAP_SHARED);
-    for (int i = 0; !*done; i++) {
+    for (int i = 0; !shared->done; i++) {
       char* part = mapping.data() + kPage * (i % kPages);
       memset(part, 'A' + i % 26, kPart);
-      if (i % 7 == 0) CHECK_OK(msync(mapping.data(), kPages * kPage, MS_SYNC));
+      shared->stores++;
+      if (i % 3 == 0) CHECK_OK(msync(mapping.data(), kPages * kPage, MS_SYNC));
       CheckSame(std::string(part, kPart), std::string(kPart, char('A' + i % 26)),
                 "what was stored");
     }
@@ -54,11 +59,19 @@ int main() {
     } else {
       WriteAt(fd, expected[page], at);
     }
+    if (i % 2) {
+      // Once the mapping has what was written, in each page.
+      const int64_t end = Milliseconds() + kSoon;
+      for (const int begin = shared->stores; shared->stores < begin + kPages; sched_yield())
+        CHECK(Milliseconds() < end);
+      expected[page].assign(kPart, 0);
+      CHECK_OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, kPart));
+    }
     for (int other = 0; other < kPages; other++) {
       CheckSame(ReadAt(fd, kPart, other * kPage + kWritten), expected[other], "what was written");
     }
   }
-  *done = true;
+  shared->done = true;
   Join(mapper);
   return 0;
 }
