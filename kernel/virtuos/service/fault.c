@@ -19,7 +19,7 @@
  *
  * "lies SEED COUNT FATAL": the next COUNT operations on files and FUSE messages
  * are answered wrongly, in the completion or in the arena. FATAL 0 leaves out
- * those that are never answered.
+ * those that are never answered. The log says when all are told.
  *
  * "nosync": fsync says done and does nothing, from now on. A test of power cuts
  * that does not notice is no test.
@@ -699,6 +699,8 @@ bool vos_fault_lies(struct vos_operation *op)
 				op->completion.res += vos_fault_below(&f->lie_random, 3) - 1;
 			break;
 		}
+		if (!f->lies)
+			pr_info("all lies are told\n");
 	}
 	spin_unlock(&f->lie_lock);
 	return silent;
