@@ -30,7 +30,7 @@
 #define VOS_LINE_SIZE		64u
 
 /* Incremented on every incompatible change; peers with another one refuse. */
-#define VOS_ABI_VERSION		2u
+#define VOS_ABI_VERSION		3u
 #define VOS_MAGIC		0x31534f5554524956ull	/* "VIRTUOS1" */
 
 /*
@@ -522,7 +522,13 @@ struct vos_object_state {
 	 */
 	__u64 written;
 	__u64 synced;
-	__u64 unused[2];
+	/*
+	 * Files. Grows with each operation of a user lane on this object that
+	 * may have changed attributes of its inode, after it did, before its
+	 * completion. From 0, before the primary knows that the file is open.
+	 */
+	__u64 changes;
+	__u64 unused;
 };
 VOS_ASSERT(sizeof(struct vos_object_state) == VOS_LINE_SIZE);
 

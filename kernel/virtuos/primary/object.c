@@ -413,6 +413,16 @@ void vos_object_written(const struct vos_object *object, u64 *written, u64 *sync
 	rcu_read_unlock();
 }
 
+u64 vos_object_changes(const struct vos_object *object)
+{
+	u64 changes;
+
+	rcu_read_lock();
+	changes = vos_load(&vos_object_state(vos_object_where(object), object)->changes);
+	rcu_read_unlock();
+	return changes;
+}
+
 int vos_object_error(struct vos_object *object)
 {
 	struct vos_connection *c;

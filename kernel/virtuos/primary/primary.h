@@ -391,6 +391,8 @@ int vos_object_error(struct vos_object *object);
 void vos_object_withhold(struct vos_object *object, bool withheld);
 /* A file: the domain's counts of its writes, see struct vos_object_state. */
 void vos_object_written(const struct vos_object *object, u64 *written, u64 *synced);
+/* Of a file: as struct vos_object_state has it. */
+u64 vos_object_changes(const struct vos_object *object);
 /* A READY event; event.c calls it. False: it means nothing. */
 bool vos_object_event(struct vos_connection *c, u32 index, u64 handle, u16 mask);
 void vos_object_fail_all(struct vos_connection *c);

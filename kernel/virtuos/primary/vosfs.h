@@ -48,6 +48,9 @@
 /* Buckets of the table of inodes that are open: 2^VOSFS_NODE_BITS. */
 #define VOSFS_NODE_BITS		10
 
+/* Open files of an inode that are looked at for changes; with more, it has always changed. */
+#define VOSFS_MAX_LOOKS		64u
+
 /* Inodes that are remembered though they are not open; the oldest go first. */
 #define VOSFS_MAX_CLOSED	65536u
 
@@ -160,6 +163,7 @@ struct vosfs_file {
 	bool named;			/* an fd map names it, or did */
 	bool lent;			/* user lanes may carry its data */
 	bool draining;			/* what they began when it was lent may still run */
+	u64 changes;			/* by user lanes, as noticed */
 	bool own_way;			/* O_APPEND or O_DIRECT: not by user lanes */
 	bool closed;			/* released: not lent any more */
 	bool mapped;
@@ -207,6 +211,8 @@ void vosfs_copy_out(struct fuse_req *req, u32 first, const void *from, u32 bytes
 
 /* Has the daemon execute a request. 0 or -errno for fs/fuse. */
 int vosfs_message(struct vosfs *fs, struct fuse_req *req);
+/* What a domain says of an inode, as far as it is wrong by itself. */
+void vosfs_check_attr(struct fuse_attr *attr);
 /* FUSE_INIT to the daemon behind another connection. 0, if the answer is the first one's. */
 int vosfs_message_start(struct vosfs *fs, struct vos_connection *c);
 /* A message that is a name, by this kernel itself. 0 or -errno. */
@@ -252,8 +258,6 @@ struct inode *vosfs_inode(struct vosfs *fs, u64 nodeid);
  * names in the domain that are not to be counted.
  */
 struct vosfs_file *vosfs_file_get(struct vosfs *fs, u64 nodeid);
-/* What a domain says of a file, as far as it is wrong by itself. */
-void vosfs_check_attr_out(struct vosfs *fs, u64 nodeid, struct fuse_attr_out *out);
 /* A system call reads or writes it: it may be lent again now. May sleep. */
 void vosfs_file_used(struct vosfs_file *file);
 /* Under fs->lock: a file is lent, is not drained; counts the inode's. */
@@ -263,6 +267,7 @@ bool vosfs_node_lent(struct vosfs *fs, u64 nodeid);
 /* struct fuse_iqueue_ops. */
 int vosfs_mmap(struct file *file, struct vm_area_struct *vma);
 bool vosfs_size_varies(struct inode *inode);
+void vosfs_notice_changes(struct inode *inode);
 int vosfs_flush(struct file *file);
 
 /* ----------------------------------------------------- vosfs_recover.c */

@@ -224,7 +224,8 @@ static int vosfs_ask_status(struct vosfs_file *file, struct fuse_req *req)
 	if (res >= 0) {
 		*out = (struct fuse_attr_out) { .attr_valid = VOSFS_ATTR_VALID };
 		memcpy(&out->attr, call->data, sizeof(out->attr));
-		vosfs_check_attr_out(file->fs, req->in.h.nodeid, out);
+		/* Kept even if the file is lent: vosfs_notice_changes(). */
+		vosfs_check_attr(&out->attr);
 		res = res == sizeof(out->attr) ? 0 : -EIO;
 	}
 	vos_call_free(call);

@@ -20,9 +20,15 @@
  * While a file is lent for writing its inode's page cache is empty, so that
  * nothing old is there when it is mapped: it is emptied before, readahead
  * leaves nothing in the cache of a file that is not mapped, and mapping comes
- * after withholding. While one is lent at all, attributes are not kept:
- * replies that carry them have no validity from before the first operation
- * that could change them until after the last.
+ * after withholding.
+ *
+ * Attributes that an operation of a user lane may have changed are asked for
+ * again when they are used next. The domain counts these operations in the
+ * object's line before it completes them, so who knows that one is complete
+ * finds another count than the one noticed last. Then what is known of the
+ * attributes becomes invalid, and replies on their way too old: their requests
+ * began before. A domain that counts wrong shows wrong attributes of its own
+ * files.
  *
  * Locks: mmap_lock or a notification group's, then watch_lock, then the
  * drain_lock of one node; then, as inside files->file_lock, fs->lock, then
@@ -228,6 +234,80 @@ void vosfs_file_put(struct vosfs_file *file)
 	kref_put(&file->ref, vosfs_file_release);
 }
 
+/* Has a user lane changed attributes since it was noticed last? Under fs->lock. */
+static bool vosfs_file_changes(struct vosfs_file *file)
+{
+	u64 changes = vos_object_changes(&file->object);
+	bool changed = changes != file->changes;
+
+	file->changes = changes;
+	return changed;
+}
+
+/* Under fs->lock. */
+static bool vosfs_node_changes(struct vosfs_node *node)
+{
+	struct vosfs_file *file;
+	bool changed = false;
+	u32 looks = 0;
+
+	list_for_each_entry(file, &node->files, node_entry) {
+		if (looks++ == VOSFS_MAX_LOOKS)
+			return true;
+		changed |= vosfs_file_changes(file);
+	}
+	return changed;
+}
+
+/* What is known of its attributes is out of date, and what is on its way. Under fs->lock. */
+static void vosfs_outdate(struct inode *inode)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+
+	spin_lock(&fi->lock);
+	fi->attr_version = atomic64_inc_return(&get_fuse_conn(inode)->attr_version);
+	fuse_invalidate_attr(inode);
+	spin_unlock(&fi->lock);
+}
+
+/* fs/fuse is going to use attributes. */
+void vosfs_notice_changes(struct inode *inode)
+{
+	struct vosfs *fs = vosfs_of(inode);
+	struct vosfs_node *node;
+
+	spin_lock(&fs->lock);
+	node = vosfs_node_find(fs, get_node_id(inode));
+	if (node && vosfs_node_changes(node))
+		vosfs_outdate(inode);
+	spin_unlock(&fs->lock);
+}
+
+/*
+ * The last changes by a file that is going to be off its node's list. Until its
+ * inode is at hand they stay to be noticed by others.
+ */
+static void vosfs_notice_last_changes(struct vosfs_file *file)
+{
+	struct vosfs *fs = file->fs;
+	struct inode *inode;
+	bool changed;
+
+	spin_lock(&fs->lock);
+	changed = vos_object_changes(&file->object) != file->changes;
+	spin_unlock(&fs->lock);
+	if (!changed)
+		return;
+	inode = vosfs_inode(fs, file->node->nodeid);
+	if (!inode)
+		return;
+	spin_lock(&fs->lock);
+	if (vosfs_file_changes(file))
+		vosfs_outdate(inode);
+	spin_unlock(&fs->lock);
+	iput(inode);
+}
+
 void vosfs_file_discard(struct vosfs_file *file, bool tell)
 {
 	struct vosfs_node *node = file->node;
@@ -264,6 +344,8 @@ void vosfs_file_discard(struct vosfs_file *file, bool tell)
 		spin_unlock(&fs->lock);
 		mutex_unlock(&node->drain_lock);
 	}
+	if (node)
+		vosfs_notice_last_changes(file);
 	vosfs_file_put(file);
 }
 
@@ -330,21 +412,13 @@ static bool vosfs_may_lend(struct vosfs_file *file)
 
 static void vosfs_try_to_lend(struct vosfs_file *file, struct inode *inode)
 {
-	struct fuse_inode *fi = get_fuse_inode(inode);
-
 	if (file->lent || !vosfs_may_lend(file) ||
 	    (vosfs_file_writes(file) && inode->i_mapping->nrpages))
 		return;
 	vosfs_set_lent(file, true, file->draining);
 	file->node->shared = true;
-	/*
-	 * Replies on their way get no validity from now on; those that were
-	 * given one and are not used yet are too old after this.
-	 */
-	spin_lock(&fi->lock);
-	fi->attr_version = atomic64_inc_return(&file->fs->fc->attr_version);
-	spin_unlock(&fi->lock);
-	fuse_invalidate_attr(inode);
+	/* Before the first operation that could change something. */
+	set_bit(FUSE_I_OTHER_WAYS, &get_fuse_inode(inode)->state);
 	vos_object_withhold(&file->object, false);
 }
 
@@ -424,9 +498,10 @@ bool vosfs_node_lent(struct vosfs *fs, u64 nodeid)
 	return lent;
 }
 
+/* Also once no file of it is lent any more: the last changes may not have been noticed. */
 bool vosfs_size_varies(struct inode *inode)
 {
-	return vosfs_node_lent(vosfs_of(inode), get_node_id(inode));
+	return test_bit(FUSE_I_OTHER_WAYS, &get_fuse_inode(inode)->state);
 }
 
 /* ---------------------------------------------------------- withholding */

@@ -41,7 +41,7 @@
 
 /* ------------------------------------------------------- parts of replies */
 
-static void vosfs_check_attr(struct fuse_attr *attr)
+void vosfs_check_attr(struct fuse_attr *attr)
 {
 	if (!is_power_of_2(attr->blksize) || attr->blksize < VOSFS_BLOCK_MIN ||
 	    attr->blksize > VOSFS_BLOCK_MAX)
@@ -50,7 +50,10 @@ static void vosfs_check_attr(struct fuse_attr *attr)
 	attr->flags = 0;
 }
 
-/* What may change behind this kernel's back is not kept. */
+/*
+ * What may change behind this kernel's back is not kept: fs/fuse uses some of
+ * these replies even if the attributes have been made invalid meanwhile.
+ */
 static void vosfs_check_valid(struct vosfs *fs, u64 nodeid, u64 *valid, u32 *valid_nsec)
 {
 	if (!vosfs_node_lent(fs, nodeid))
@@ -59,7 +62,7 @@ static void vosfs_check_valid(struct vosfs *fs, u64 nodeid, u64 *valid, u32 *val
 	*valid_nsec = 0;
 }
 
-void vosfs_check_attr_out(struct vosfs *fs, u64 nodeid, struct fuse_attr_out *out)
+static void vosfs_check_attr_out(struct vosfs *fs, u64 nodeid, struct fuse_attr_out *out)
 {
 	vosfs_check_attr(&out->attr);
 	vosfs_check_valid(fs, nodeid, &out->attr_valid, &out->attr_valid_nsec);
@@ -184,9 +187,17 @@ static int vosfs_check_reply(struct vosfs *fs, struct fuse_req *req, u32 bytes)
 	case FUSE_SYMLINK:
 	case FUSE_MKNOD:
 	case FUSE_MKDIR:
-	case FUSE_LINK:
 		vosfs_check_entry(fs, out);
 		return 0;
+	case FUSE_LINK: {
+		struct fuse_entry_out *entry = out;
+
+		/* Of a file that others change, which fs/fuse takes however old it is. */
+		vosfs_check_entry(fs, entry);
+		entry->attr_valid = 0;
+		entry->attr_valid_nsec = 0;
+		return 0;
+	}
 	case FUSE_CREATE:
 	case FUSE_TMPFILE:
 		vosfs_check_entry(fs, out);

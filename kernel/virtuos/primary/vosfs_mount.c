@@ -39,6 +39,7 @@ static const struct fuse_iqueue_ops vosfs_fiq_ops = {
 	.send_req	= vosfs_send_req,
 	.mmap		= vosfs_mmap,
 	.size_varies	= vosfs_size_varies,
+	.notice_changes	= vosfs_notice_changes,
 	.flush		= vosfs_flush,
 	.release	= vosfs_release,
 };

@@ -488,6 +488,8 @@ static bool vosfs_file_move(struct vosfs_file *file, struct vos_object *fresh)
 		/* Nothing runs in the dead domain. */
 		vosfs_set_lent(file, false, false);
 		vos_object_replace(&file->object, fresh);
+		/* What the dead domain counted may not have been noticed. */
+		file->changes = U64_MAX;
 	}
 	spin_unlock(&fs->lock);
 	return moves;

@@ -344,7 +344,7 @@ struct vos_service_object {
 	/* Of a file. */
 	bool appends_or_direct;		/* opened so: user lanes trap */
 	const struct cred *user_cred;	/* cred without CAP_FSETID; NULL: not needed so far */
-	u64 written, synced;		/* files, as published; under publish_lock */
+	u64 written, synced, changes;	/* files, as published; under publish_lock */
 	atomic_t users;			/* operations of user lanes that run */
 	wait_queue_head_t drained;	/* users became 0 */
 };

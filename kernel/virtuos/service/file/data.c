@@ -150,7 +150,9 @@ static ssize_t vos_read(struct vos_operation *op)
 
 void vos_op_pread(struct vos_operation *op)
 {
+	const struct inode *inode = file_inode(op->object->file);
 	ssize_t res = vos_data_check(op, VOS_READ_FLAGS);
+	struct timespec64 accessed, before;
 
 	if (res) {
 		op->completion.res = res;
@@ -158,10 +160,15 @@ void vos_op_pread(struct vos_operation *op)
 	}
 	if (!vos_file_begin(op))
 		return;
+	before = inode_get_atime(inode);
 	if (vos_operation_in_worker(op))
 		res = vos_read(op);
 	else
 		res = vos_read_may_be_cached(op) ? vos_read_cached(op) : -EAGAIN;
+	accessed = inode_get_atime(inode);
+	/* Of reads beside each other, who changes it sees that. */
+	if (vos_operation_from_user(op) && !timespec64_equal(&accessed, &before))
+		vos_file_changed(op->object);
 	vos_file_end(op);
 	if ((res == -EAGAIN || res == -EOPNOTSUPP) && !vos_operation_in_worker(op)) {
 		vos_operation_defer(op);
@@ -246,6 +253,9 @@ void vos_op_pwrite(struct vos_operation *op)
 		if (!vos_file_begin(op))
 			return;
 		res = vos_write(op);
+		/* One that failed may have changed something, too. */
+		if (vos_operation_from_user(op))
+			vos_file_changed(op->object);
 		vos_file_end(op);
 	}
 	if (res > 0)

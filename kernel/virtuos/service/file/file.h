@@ -36,6 +36,8 @@ void vos_file_written(struct vos_service_object *object);
 /* Writes so far, of all files; those are on the disk after a sync that begins now. */
 u64 vos_file_writes(void);
 void vos_file_synced(struct vos_service_object *object, u64 before);
+/* A user lane changed attributes of its inode, for the primary to see. */
+void vos_file_changed(struct vos_service_object *object);
 
 /* VOS_FILE_* of a request. */
 static inline u32 vos_file_flags(const struct vos_operation *op)

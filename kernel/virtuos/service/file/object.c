@@ -78,6 +78,7 @@ int vos_file_install(struct vos_service *s, u64 handle, struct file *file,
 		/* The index may have been another file's. */
 		vos_store(&state->written, 0);
 		vos_store(&state->synced, 0);
+		vos_store(&state->changes, 0);
 		object->appends_or_direct = vos_file_strip_flags(file);
 		err = vos_service_object_add(object);
 	}
@@ -116,6 +117,15 @@ void vos_file_synced(struct vos_service_object *object, u64 before)
 	spin_lock(&object->publish_lock);
 	object->synced = max(object->synced, before);
 	vos_store(&state->synced, object->synced);
+	spin_unlock(&object->publish_lock);
+}
+
+void vos_file_changed(struct vos_service_object *object)
+{
+	struct vos_object_state *state = vos_service_state(object->service, object->index);
+
+	spin_lock(&object->publish_lock);
+	vos_store(&state->changes, ++object->changes);
 	spin_unlock(&object->publish_lock);
 }
 
