@@ -700,7 +700,7 @@ bool vos_fault_lies(struct vos_operation *op)
 			break;
 		}
 		if (!f->lies)
-			pr_info("all lies are told\n");
+			pr_notice("all lies are told\n");
 	}
 	spin_unlock(&f->lie_lock);
 	return silent;
