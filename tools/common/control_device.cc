@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
+#include <format>
+
 #include "kernel/virtuos/abi/control.h"
 #include "tools/common/kernel_state.h"
 
@@ -70,6 +72,12 @@ Result<void> ControlDevice::DeclareHung(std::uint32_t domain, std::uint32_t gene
   silence.counted_ms = counted_ms;
   if (ioctl(device_.get(), VOS_IOC_HUNG, &silence) < 0) return FailErrno("hung");
   return {};
+}
+
+Result<void> ControlDevice::Trace(pid_t process) {
+  if (ioctl(device_.get(), VOS_IOC_TRACE, static_cast<unsigned long>(process)) == 0) return {};
+  if (errno == ESRCH) return Fail(std::format("{} is no process with memory", process), errno);
+  return FailErrno(std::format("cannot trace {}", process));
 }
 
 Result<void> ControlDevice::NetworkSettled() {

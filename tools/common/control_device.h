@@ -3,6 +3,8 @@
 #ifndef VIRTUOS_TOOLS_COMMON_CONTROL_DEVICE_H_
 #define VIRTUOS_TOOLS_COMMON_CONTROL_DEVICE_H_
 
+#include <sys/types.h>
+
 #include <cstdint>
 
 #include "tools/common/file_descriptor.h"
@@ -37,6 +39,8 @@ class ControlDevice {
   // Its connection fails unless it spoke meanwhile or is another one.
   Result<void> DeclareHung(std::uint32_t domain, std::uint32_t generation,
                            std::uint32_t counted_ms);
+  // The process makes its calls by trap for as long as this device is open. Of one device once.
+  Result<void> Trace(pid_t process);
   // Addresses and routes of the network domain are what they are going to be.
   Result<void> NetworkSettled();
 

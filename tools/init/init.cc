@@ -138,6 +138,7 @@ constexpr Mount kMounts[] = {
     {kXenFiles, "xenfs", 0, nullptr, true},
     {"/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr, false},
     {"/sys/kernel/debug", "debugfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr, false},
+    {"/sys/kernel/tracing", "tracefs", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr, false},
 };
 
 void PrepareSystem() {

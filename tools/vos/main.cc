@@ -21,6 +21,7 @@
 #include "tools/vos/run.h"
 #include "tools/vos/status.h"
 #include "tools/vos/supervisor_client.h"
+#include "tools/vos/trace.h"
 
 namespace vos {
 namespace {
@@ -131,6 +132,8 @@ int Execute(const RestartCommand& command) {
 int Execute(const PrepareCommand& command) {
   return Finish(AskSupervisor("prepare " + command.domain));
 }
+
+int Execute(const TraceCommand& command) { return Finish(Trace(command)); }
 
 }  // namespace
 }  // namespace vos

@@ -93,7 +93,7 @@ std::expected<Command, Message> ParseOptions(const std::vector<std::string>& arg
       ->check(CLI::Range(std::uint32_t{1}, std::uint32_t{VOS_NOOP_MAX}))
       ->option_text("N [1000]");
 
-  CLI::App* run = app.add_subcommand("run", "run a program with exceptionless sockets");
+  CLI::App* run = app.add_subcommand("run", "run a program with exceptionless calls");
   run->usage("vos run [--no-shim | --local] [--] CMD [ARG]...");
   run->footer(kRunFooter);
   bool no_shim = false;
@@ -203,6 +203,23 @@ std::expected<Command, Message> ParseOptions(const std::vector<std::string>& arg
   std::string prepared;
   prepare->add_option("DOMAIN", prepared, "its name")->required();
 
+  CLI::App* trace =
+      app.add_subcommand("trace", "show the calls that a process makes of service domains");
+  trace->footer(
+      "Prints each call when it is over, until ^C or the process's end: the thread, the domain, "
+      "the\noperation, its object (a handle) and bytes, the result and the time it took. Meanwhile "
+      "the calls of the\nshim go by trap, or they would not be seen. Children are other "
+      "processes.");
+  TraceCommand traced{};
+  trace->add_option("PID", traced.process, "its id")
+      ->required()
+      ->check(CLI::Range(1, 1 << 22))
+      ->option_text("PID");
+  std::uint32_t trace_seconds = 0;
+  CLI::Option* trace_limit = trace->add_option("--for", trace_seconds, "end after this time")
+                                 ->check(CLI::Range(std::uint32_t{1}, std::uint32_t{1'000'000}))
+                                 ->option_text("SECONDS");
+
   if (const auto unknown = UnknownCommand(app, own)) {
     return std::unexpected(UsageError("no such command: " + *unknown));
   }
@@ -237,6 +254,10 @@ std::expected<Command, Message> ParseOptions(const std::vector<std::string>& arg
   }
   if (*restart) return RestartCommand{restarted};
   if (*prepare) return PrepareCommand{prepared};
+  if (*trace) {
+    if (*trace_limit) traced.limit = std::chrono::seconds(trace_seconds);
+    return traced;
+  }
   if (program.empty()) {
     return std::unexpected(UsageError("run: no program to run", "vos run --help"));
   }

@@ -2,8 +2,12 @@
 #ifndef VIRTUOS_TOOLS_VOS_OPTIONS_H_
 #define VIRTUOS_TOOLS_VOS_OPTIONS_H_
 
+#include <sys/types.h>
+
+#include <chrono>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -54,10 +58,14 @@ struct RestartCommand {
 struct PrepareCommand {
   std::string domain;
 };
+struct TraceCommand {
+  pid_t process;
+  std::optional<std::chrono::seconds> limit;
+};
 
 using Command = std::variant<StatusCommand, StatsCommand, PingCommand, RunCommand, NetworkCommand,
                              KillCommand, FaultsListCommand, CampaignRun, FaultsReportCommand,
-                             RestartCommand, PrepareCommand>;
+                             RestartCommand, PrepareCommand, TraceCommand>;
 
 // What to print instead of running a command: help, the version, or what is wrong.
 struct Message {

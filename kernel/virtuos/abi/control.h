@@ -76,5 +76,13 @@ VOS_ASSERT(__builtin_offsetof(struct vos_silence, counted_ms) == 12);
 #define VOS_IOC_HUNG		_IOW(VOS_IOC_TYPE, 5, struct vos_silence)
 /* Addresses and routes are restored: sockets that could not do without are recovered now. */
 #define VOS_IOC_NET_SETTLED	_IO(VOS_IOC_TYPE, 6)
+/*
+ * Argument: the id of a process. Until this file is closed its user lanes rest,
+ * and the calls that they would carry go by trap, where the trace event
+ * virtuos:virtuos_call shows them. For this program: one that it executes, or
+ * a child, is none of it. ESRCH: no such process, or it has no memory. EBUSY:
+ * this file has one already.
+ */
+#define VOS_IOC_TRACE		_IO(VOS_IOC_TYPE, 7)
 
 #endif /* VIRTUOS_CONTROL_H */

@@ -429,8 +429,9 @@ struct vos_session_header {
 	/* VOS_DEAD_*, non-zero once the session is of no more use: make system calls. */
 	__u32 dead;
 	/*
-	 * Non-zero while another descriptor table runs in this address space
-	 * (vfork, unshare): the fd map is not the caller's; trap.
+	 * Non-zero: trap. While another descriptor table runs in this address
+	 * space (vfork, unshare), the fd map is not the caller's; while the
+	 * process is traced (VOS_IOC_TRACE), its calls are to be seen.
 	 */
 	__u32 suspended;
 	__u32 spin_cycles;		/* longest useful spin for a completion, TSC cycles */

@@ -17,6 +17,7 @@ struct vos_mm {
 	bool entering;			/* a task is creating the session */
 	bool confined;			/* a task installed a seccomp filter: no session */
 	unsigned int other_files;	/* tasks here with another descriptor table */
+	unsigned int tracers;		/* who want its calls to be made by trap */
 	struct vos_session *session;	/* a reference is held */
 	/* User copy instructions [start, end) resume at abort; end 0: none. */
 	unsigned long copy_start;

@@ -27,6 +27,8 @@
 #include <xen/events.h>
 
 #include "primary.h"
+#define CREATE_TRACE_POINTS
+#include "trace.h"
 
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "virtuos."
@@ -421,15 +423,7 @@ static int vos_call_publish(struct vos_call *call, bool killable)
 	return 0;
 }
 
-/**
- * vos_call_wait() - makes the call and waits for its completion
- * @call: begun, request filled in
- * @how: VOS_WAIT_*, only for a call of vos_call_new()
- *
- * Return: 0 with the copied completion; -ENETDOWN; -EINTR: killed
- * (VOS_WAIT_KILLABLE); -ETIMEDOUT: not answered (VOS_WAIT_FORGIVING).
- */
-int vos_call_wait(struct vos_call *call, unsigned int how)
+static int vos_call_carry(struct vos_call *call, unsigned int how)
 {
 	struct vos_connection *c = call->connection;
 	unsigned long timeout = call->timeout;
@@ -463,6 +457,24 @@ int vos_call_wait(struct vos_call *call, unsigned int how)
 	vos_call_freed(call);
 	vos_call_took(call, local_clock() - begin);
 	return call->completion.turn == call->turn ? 0 : -ENETDOWN;
+}
+
+/**
+ * vos_call_wait() - makes the call and waits for its completion
+ * @call: begun, request filled in
+ * @how: VOS_WAIT_*, only for a call of vos_call_new()
+ *
+ * Return: 0 with the copied completion; -ENETDOWN; -EINTR: killed
+ * (VOS_WAIT_KILLABLE); -ETIMEDOUT: not answered (VOS_WAIT_FORGIVING).
+ */
+int vos_call_wait(struct vos_call *call, unsigned int how)
+{
+	u64 begin = trace_virtuos_call_enabled() ? local_clock() : 0;
+	int err = vos_call_carry(call, how);
+
+	if (begin)
+		trace_virtuos_call(call, err, local_clock() - begin);
+	return err;
 }
 
 int vos_call_run(struct vos_call *call)

@@ -5,7 +5,9 @@
 #include <linux/init.h>
 #include <linux/miscdevice.h>
 #include <linux/nsproxy.h>
+#include <linux/pid.h>
 #include <linux/sched/clock.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
@@ -189,6 +191,33 @@ static long vos_control_silence(unsigned int cmd, struct vos_silence __user *arg
 	return err;
 }
 
+/* One process for each open file, whose private_data is its address space. */
+static long vos_control_trace(struct file *file, pid_t pid)
+{
+	struct mm_struct *mm = NULL;
+	struct task_struct *task;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	task = find_get_task_by_vpid(pid);
+	if (task) {
+		mm = get_task_mm(task);
+		put_task_struct(task);
+	}
+	if (!mm)
+		return -ESRCH;
+	/* What is needed is the state of its sessions, not its memory. */
+	mmgrab(mm);
+	mmput(mm);
+	vos_mm_trace(mm, true);
+	if (cmpxchg(&file->private_data, NULL, mm)) {
+		vos_mm_trace(mm, false);
+		mmdrop(mm);
+		return -EBUSY;
+	}
+	return 0;
+}
+
 static long vos_control_ioctl(struct file *file, unsigned int cmd, unsigned long argument)
 {
 	struct net *net = current->nsproxy->net_ns;
@@ -215,14 +244,35 @@ static long vos_control_ioctl(struct file *file, unsigned int cmd, unsigned long
 			return -EPERM;
 		vos_proxy_recover_rest();
 		return 0;
+	case VOS_IOC_TRACE:
+		return vos_control_trace(file, argument);
 	default:
 		return -ENOTTY;
 	}
 }
 
+static int vos_control_open(struct inode *inode, struct file *file)
+{
+	/* The misc device's. */
+	file->private_data = NULL;
+	return nonseekable_open(inode, file);
+}
+
+static int vos_control_release(struct inode *inode, struct file *file)
+{
+	struct mm_struct *mm = file->private_data;
+
+	if (mm) {
+		vos_mm_trace(mm, false);
+		mmdrop(mm);
+	}
+	return 0;
+}
+
 static const struct file_operations vos_control_fops = {
 	.owner = THIS_MODULE,
-	.open = nonseekable_open,
+	.open = vos_control_open,
+	.release = vos_control_release,
 	.unlocked_ioctl = vos_control_ioctl,
 	.poll = vos_liveness_poll,
 };

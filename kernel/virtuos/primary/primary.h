@@ -37,6 +37,7 @@
 #include "../abi/virtuos.h"
 #include "../common/lane.h"
 
+struct mm_struct;
 struct xenbus_device;
 struct vos_object;
 struct vos_connection;
@@ -420,6 +421,8 @@ u32 vos_liveness_silence(struct vos_connection *c);
 
 irqreturn_t vos_event_interrupt(int irq, void *link);
 void vos_event_work(struct work_struct *work);
+/* While traced an address space makes its calls by trap. The mm needs to be grabbed only. */
+void vos_mm_trace(struct mm_struct *mm, bool traced);
 /* A WAKE event for a user session; session_call.c. False: it means nothing. */
 bool vos_session_wake(struct vos_connection *c, u32 session, u32 lane);
 /* All sessions of a failed connection die: their processes trap from now on. */

@@ -39,6 +39,21 @@ struct vos_session *vos_session_of(struct mm_struct *mm, u32 kind)
 	return session;
 }
 
+/* Under mm->vos.lock, so that the last store tells of the last count. */
+static void vos_session_suspend(struct vos_mm *state)
+{
+	u32 suspended = state->other_files || state->tracers;
+	struct vos_session *session;
+
+	lockdep_assert_held(&state->lock);
+	rcu_read_lock();
+	for (session = state->session; session; session = session->next) {
+		if (!vos_session_dead(session))
+			vos_store(&session->header->suspended, suspended);
+	}
+	rcu_read_unlock();
+}
+
 /* --------------------------------------------------------- a new one */
 
 /*
@@ -96,6 +111,7 @@ int vos_enter_publish(struct vos_mm *state, struct vos_session *session)
 		kref_get(&session->ref);
 		/* The hooks ask without the lock whether there is any. */
 		WRITE_ONCE(*place, session);
+		vos_session_suspend(state);
 	}
 	spin_unlock(&state->lock);
 	if (old)
@@ -159,20 +175,6 @@ static void vos_session_all(struct mm_struct *mm, struct vos_session_set *set)
 	spin_unlock(&mm->vos.lock);
 }
 
-/* Under mm->vos.lock, so that the last store is the last count. */
-static void vos_session_suspend(struct vos_mm *state)
-{
-	struct vos_session *session;
-
-	lockdep_assert_held(&state->lock);
-	rcu_read_lock();
-	for (session = state->session; session; session = session->next) {
-		if (!vos_session_dead(session))
-			vos_store(&session->header->suspended, state->other_files);
-	}
-	rcu_read_unlock();
-}
-
 /* task, current or one that never ran, has another table than the rest of mm. */
 void __vos_mm_count_other(struct task_struct *task, struct mm_struct *mm)
 {
@@ -188,6 +190,17 @@ void __vos_mm_forget_other(struct task_struct *task, struct mm_struct *mm)
 	spin_lock(&mm->vos.lock);
 	task->vos_other_files = 0;
 	mm->vos.other_files--;
+	vos_session_suspend(&mm->vos);
+	spin_unlock(&mm->vos.lock);
+}
+
+void vos_mm_trace(struct mm_struct *mm, bool traced)
+{
+	spin_lock(&mm->vos.lock);
+	if (traced)
+		mm->vos.tracers++;
+	else
+		mm->vos.tracers--;
 	vos_session_suspend(&mm->vos);
 	spin_unlock(&mm->vos.lock);
 }
@@ -241,9 +254,13 @@ void vos_mm_confine(void)
 
 void __vos_mm_exit(struct mm_struct *mm)
 {
-	struct vos_session *session = mm->vos.session;
+	struct vos_session *session;
 
-	mm->vos.session = NULL;
+	/* Who traces it may look at its sessions still. */
+	spin_lock(&mm->vos.lock);
+	session = mm->vos.session;
+	WRITE_ONCE(mm->vos.session, NULL);
+	spin_unlock(&mm->vos.lock);
 	while (session) {
 		struct vos_session *next = session->next;
 

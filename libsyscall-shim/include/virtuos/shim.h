@@ -36,7 +36,7 @@ struct vos_shim_counters {
   uint64_t lanes_reclaimed;  /* lanes of ended threads and abandoned calls taken back */
 
   uint64_t trap_no_session;  /* the session just died */
-  uint64_t trap_suspended;   /* another descriptor table runs in this address space */
+  uint64_t trap_suspended;   /* another descriptor table runs here, or the process is traced */
   uint64_t trap_arguments;   /* flags, names, control data, offsets, empty or long vectors */
   uint64_t trap_size;        /* more than one lane's arena chunk */
   uint64_t trap_fault;       /* a pointer that cannot be used; the kernel answers */
