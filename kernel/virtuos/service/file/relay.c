@@ -47,6 +47,7 @@
 #include <linux/xattr.h>
 
 #include "../../abi/relay.h"
+#include "../fault.h"
 #include "file.h"
 
 /* Messages waiting and being answered: what the kernel lanes can have outstanding. */
@@ -205,6 +206,7 @@ static void vos_relay_take(struct vos_relay_message *m)
 static void vos_relay_finish(struct vos_relay_message *m, s64 res)
 {
 	m->op.completion.res = res;
+	vos_fault_point(m->op.service, VOS_FAULT_AFTER_EXECUTE, m->op.request.op);
 	vos_operation_complete(&m->op);
 	vos_relay_free(m);
 }
