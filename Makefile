@@ -43,10 +43,10 @@ help:
 	  '' \
 	  'Single parts: make xen | linux-primary | linux-network | linux-storage' \
 	  'CONFIG=test       service kernels that can be told to fail, which demo, test and bench need (default)' \
-  'CONFIG=release    service kernels without fault injection' \
-  'CONFIG=debug      as test; kernels and hypervisor with run-time checks' \
+	  'CONFIG=release    service kernels without fault injection' \
+	  'CONFIG=debug      as test; kernels and hypervisor with run-time checks' \
 	  'V=1               show the output of every step' \
-		  'STRICT=1          insist on the pinned versions of Linux and Xen' \
+	  'STRICT=1          insist on the pinned versions of Linux and Xen' \
 	  'VIRTUOS_CACHE=DIR the cache, now $(shell tools/cache-dir)'
 
 deps:
