@@ -15,6 +15,32 @@ static bool Later(const timespec& a, const timespec& b) {
   return a.tv_sec > b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec > b.tv_nsec);
 }
 
+// As `relatime` has it, which looks at the last change and for a day; reads by the fast path included.
+static void AccessTimes() {
+  const timespec old{1'000'000'000, 5};
+  const timespec times[2] = {old, {0, UTIME_OMIT}};
+  Put("read", "text");
+  CHECK_OK(utimensat(AT_FDCWD, "read", times, 0));
+  const Fd quiet = Open("read", O_RDONLY | O_NOATIME);
+  WarmUp(quiet);
+  CHECK(StatOf("read").st_atim == old);
+  const Fd fd = Open("read", O_RDONLY);
+  ReadAt(fd, 4, 0);
+  const timespec first = StatOf(fd).st_atim;
+  CHECK(Later(first, old));
+  Sleep(20);
+  WarmUp(fd);
+  CHECK(StatOf("read").st_atim == first);
+  // Every reader has its fast path by now.
+  CHECK_OK(futimens(fd, times));
+  CHECK(StatOf(fd).st_atim == old);
+  ReadAt(quiet, 4, 0);
+  CHECK(StatOf(fd).st_atim == old);
+  ReadAt(fd, 4, 0);
+  CHECK(Later(StatOf(fd).st_atim, first));
+  CHECK(Later(StatOf("read").st_atim, first));
+}
+
 int main() {
   Directory directory;
   Put("file", "text");
@@ -89,6 +115,8 @@ int main() {
     CHECK_OK(msync(mapping.data(), 4096, MS_SYNC));
   }
   step(true, true, "mapping");
+
+  AccessTimes();
 
   // A directory's, by what is made and removed in it.
   const struct stat made = StatOf(".");

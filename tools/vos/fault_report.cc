@@ -103,7 +103,7 @@ std::vector<FaultTarget> Targets(const FaultTotals& all,
     const Percentiles p = Percentiles::Of(values);
     if (p.count == 0) return;
     targets.push_back(
-        {std::move(what), std::format("{:.1f} ms of {}", p.median, p.count), p.median <= limit});
+        {std::move(what), std::format("{:.1f} ms, n {}", p.median, p.count), p.median <= limit});
   };
   none("the primary is not affected", all.primary_affected);
   none("the other domain is not affected", all.other_domain_affected);
@@ -124,9 +124,10 @@ std::vector<FaultTarget> Targets(const FaultTotals& all,
                        kStandbyOutageMs),
            c.standby_outage_ms, kStandbyOutageMs);
     const double boot = Percentiles::Of(c.boot_ms).median;
-    median(std::format("{}: outage of a crash up to the boot's {:.0f} ms and {:.0f}, median",
-                       domain, boot, kOutageBeyondBootMs),
-           c.outage_ms, boot + kOutageBeyondBootMs);
+    median(
+        std::format("{}: outage of a crash at most {:.0f} ms beyond the {:.0f} of a boot, median",
+                    domain, kOutageBeyondBootMs, boot),
+        c.outage_ms, boot + kOutageBeyondBootMs);
   }
   return targets;
 }

@@ -35,7 +35,7 @@
 
 /*
  * Feature bits, negotiated as the AND of what both sides offer. None is
- * needed by version 1; the fields they would use exist already.
+ * offered so far; the fields they would use exist already.
  */
 #define VOS_FEATURE_POSTED	(1u << 0)	/* completion before the buffer is released */
 #define VOS_FEATURE_REGIONS	(1u << 1)	/* registered memory */
@@ -238,7 +238,7 @@ struct vos_request {
 			__u32 control_len;
 			__u32 data;		/* arena offset, bytes */
 			__u32 caps;		/* VOS_CAP_*, kernel lanes only */
-			__u32 linger_us;	/* 0 in version 1 */
+			__u32 linger_us;	/* 0 so far */
 			__u64 cookie;
 		} msg;
 		struct {
