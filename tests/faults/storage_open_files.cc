@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files that are open when the storage domain dies go on in the next one: what was synced is there, calls during the
 // outage wait and then work, a descriptor that appends appends, a mapping shows the file, a directory finds its names,
-// a file without a name is there until its last close, which frees its room, also if that came while there was no
+// the size is what it was, a file without a name is there until its last close, which frees its room, also if that came while there was no
 // domain, and also if somebody else closed it while it lost its name. Nobody sees an error: everything was synced.
 // tier: fast
 // boot: shared
@@ -237,10 +237,24 @@ int main() {
   });
   started.Take();
 
+  Put("grown", text);
+  const Fd grown = Open("grown", O_RDWR);
+  WarmUp(grown);
+  off_t end = text.size();
+
   for (int round = 0; round < 2; round++) {
-    pid_t waiting = 0, faulting = 0;
+    pid_t waiting = 0, faulting = 0, asking = 0;
+    // By the fast path, after the size was asked for: nobody but the domain knows the new one when it dies.
+    CHECK_EQ(lseek(grown, 0, SEEK_END), end);
+    WriteAt(grown, "longer", end);
+    end += 6;
+    CHECK_OK(fsync(grown));
     Outage(
         [&] {
+          asking = Fork([&] {
+            CHECK_EQ(lseek(grown, 0, SEEK_END), end);
+            CHECK_EQ(StatOf("grown").st_size, end);
+          });
           // A page that is not in memory is waited for, as a read is.
           faulting = Fork([&] {
             const size_t at = 1'000'000 * (round + 1);
@@ -259,8 +273,10 @@ int main() {
           if (round == 0) abandoned.Close();
         },
         {"storage"});
+    Join(asking);
     Join(waiting);
     Join(faulting);
+    WarmUp(grown);
     expected.replace(50'000, 16, "while it is gone");
     CheckSame(Contents("new" + std::to_string(round)), "made while it is gone", "a new file");
 
