@@ -33,7 +33,7 @@
 /* No-ops of one VOS_IOC_NOOP; a pending signal ends it earlier with EINTR. */
 #define VOS_NOOP_MAX		1000000u
 
-/* Both: performs `count` no-ops, one after the other, over a kernel lane of a domain. */
+/* In and out: performs `count` no-ops, one after the other, over a kernel lane of a domain. */
 struct vos_noop {
 	__u32 domain;			/* 0  in: VOS_DOMAIN_* */
 	__u32 count;			/* 4  in: 1 .. VOS_NOOP_MAX */
