@@ -126,7 +126,7 @@ static unsigned long vos_op_timeout(const struct vos_connection *c, u8 op)
 
 /**
  * vos_call_begin() - prepares a call
- * @call: on the caller's stack
+ * @call: on the caller's stack, or of vos_call_new()
  * @c: a connection; the call takes a reference
  * @op: VOS_OP_*
  * @bytes: arena bytes to reserve, at most VOS_MAX_CALL_BYTES; 0 for none
@@ -287,7 +287,10 @@ static u64 vos_call_patience(const struct vos_call *call)
 	return took > most ? least : max(least, min(2 * took, most));
 }
 
-/* Who slept counts the time to wake up as well: what is worth it is to be seen in time. */
+/*
+ * Who slept counts the time to wake up as well. A call that took longer counts
+ * as 1 ms: a kind that becomes quick is soon worth spinning for again.
+ */
 static void vos_call_took(struct vos_call *call, u64 ns)
 {
 	u32 *average = &call->connection->took_ns[call->request.op];

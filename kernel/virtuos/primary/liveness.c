@@ -15,7 +15,7 @@
  * processors is known to the hypervisor, which tells the supervisor: /dev/vos
  * wakes it (vos_liveness_poll()), it counts the time that the domain ran or
  * idled, and gives its verdict (VOS_IOC_HUNG). Without a supervisor, and for a
- * domain that does not get to run at all, VOS_SILENCE_CAP is the end.
+ * domain that does not get to run at all, silence_cap_ms is the end.
  */
 #define pr_fmt(fmt) "virtuos: " fmt
 

@@ -263,8 +263,9 @@ struct vos_call {
 
 /*
  * Reserves bytes (0..VOS_MAX_CALL_BYTES) of arena and sets op, len and
- * arg.plain.data (the offset stands at the same place for every op). -ENETDOWN: no connection;
- * -EINTR: killed while waiting for arena space; -EMSGSIZE: too many bytes.
+ * arg.plain.data (the offset stands at the same place for every op). -ENETDOWN:
+ * the connection failed; -EINTR: killed while waiting for arena space;
+ * -EMSGSIZE: too many bytes.
  */
 int vos_call_begin(struct vos_call *call, struct vos_connection *c, u8 op, u32 bytes);
 int vos_call_run(struct vos_call *call);
@@ -348,8 +349,8 @@ struct vos_object {
 /*
  * Takes a free index and a new generation and makes the object visible to
  * events. current's user is charged. -ENFILE: the table is full, or this
- * user's part of it; -ENOMEM. The owner must outlive vos_object_remove() by an
- * RCU grace period.
+ * user's part of it; -ENETDOWN: the connection failed; -ENOMEM. The owner must
+ * outlive vos_object_remove() by an RCU grace period.
  */
 int vos_object_add(struct vos_object *object, struct vos_connection *c, u32 kind,
 		   enum vos_object_class class,
@@ -421,6 +422,9 @@ u32 vos_liveness_silence(struct vos_connection *c);
 
 irqreturn_t vos_event_interrupt(int irq, void *link);
 void vos_event_work(struct work_struct *work);
+
+/* ------------------------------------------------------- user sessions */
+
 /* While traced an address space makes its calls by trap. The mm needs to be grabbed only. */
 void vos_mm_trace(struct mm_struct *mm, bool traced);
 /* A WAKE event for a user session; session_call.c. False: it means nothing. */

@@ -795,7 +795,7 @@ static int vos_relay_copy(struct vos_relay_message *m, struct iov_iter *from)
 	u32 at = request->arg.file.data + request->arg.file.word[1] +
 		 sizeof(struct fuse_out_header);
 
-	/* vos_relay_message() has checked that len is in the arena, vos_relay_write() the room. */
+	/* vos_relay_message() has checked that len is in the arena, vos_relay_put() the room. */
 	while (left) {
 		u32 n = min_t(size_t, left, VOS_PAGE_SIZE - at % VOS_PAGE_SIZE);
 		char *page = vos_mapping_page(m->op.arena,
