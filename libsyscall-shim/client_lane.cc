@@ -47,7 +47,8 @@ unsigned long SessionArgument(const Session& session) {
 void Ring(const Session& session, std::byte* base, std::uint32_t index) {
   std::uint8_t* const doorbell = &ExtentC(base, 0)->doorbell[index];
   vos_store_release(doorbell, static_cast<std::uint8_t>(vos_load(doorbell) + 1));
-  // Pairs with the poller's barrier between clearing `active` and its last look at the doorbells.
+  // Pairs with the barriers between storing `active` and looking at the doorbells, in
+  // vos_poller_activate() and vos_poller_deactivate() of the service.
   vos_full_barrier();
   const std::uint32_t poller = vos_load(&LaneS(base, index)->status.poller);
   if (poller < VOS_MAX_POLLERS && vos_load(&ExtentS(base, 0)->active[poller]) != 0) return;
@@ -304,6 +305,7 @@ bool ClientLane::AwaitCompletion(const vos_completion& slot, vos_lane_position p
   std::uint32_t empty_wakes = 0;
   while (empty_wakes < kMaxEmptyWakes) {
     // Closed: nothing completes any more, and the kernel may have another session in its place.
+    // Pairs with the release in vos_session_close() of the primary.
     if (vos_load_acquire(&HeaderOf(base_)->dead) == VOS_DEAD_CLOSED) {
       return vos_lane_completed(&slot, position.turn);
     }

@@ -85,7 +85,7 @@ struct alignas(64) Lane {
 // atomics.
 struct Session {
   std::uint64_t epoch;  // 0 only once wiped
-  std::uint32_t kind;   // VOS_DOMAIN_*; the same
+  std::uint32_t kind;   // VOS_DOMAIN_*; 0 only once wiped
   std::byte* base;
   std::uint32_t fdmap_entries;
   std::uint32_t chunk_bytes;
@@ -228,8 +228,9 @@ inline bool FindTarget(Domain domain, int fd, Target& target) {
   std::atomic_signal_fence(std::memory_order_seq_cst);
   if (static_cast<std::uint32_t>(fd) >= session->fdmap_entries) return false;
   const vos_fdmap_entry& entry = FdMapOf(base)[fd];
-  // Acquire: what follows is loaded after the map. `suspended` must be: a child of vfork() that
-  // sees its own or its parent's map sees suspended raised before it ran.
+  // Acquire, pairs with the release in vos_fdmap_set() of the primary; and what follows is loaded
+  // after the map. `suspended` must be: a child of vfork() that sees its own or its parent's map
+  // sees suspended raised before it ran.
   const std::uint64_t handle = __atomic_load_n(&entry.handle, __ATOMIC_ACQUIRE);
   const std::uint32_t kind = __atomic_load_n(&entry.kind, __ATOMIC_ACQUIRE);
   const vos_session_header& header = *HeaderOf(base);

@@ -86,6 +86,7 @@ static bool vos_event_is_nonsense(struct vos_poller_link *link)
 static bool vos_event_drain(struct vos_poller_link *link, u32 most, u32 *taken)
 {
 	struct vos_connection *c = link->connection;
+	/* Pairs with the release in vos_poller_flush_locked(): the entries are there. */
 	u32 produced = vos_load_acquire(&vos_link_status(link)->produced);
 	u32 n = produced - link->consumed;
 
@@ -109,7 +110,10 @@ static bool vos_event_drain(struct vos_poller_link *link, u32 most, u32 *taken)
 		if (!vos_event_deliver(c, &event) && !vos_event_is_nonsense(link))
 			return false;
 	}
-	/* The copies come before the room is given back. */
+	/*
+	 * The copies come before the room is given back: pairs with the acquire
+	 * in vos_poller_flush_locked().
+	 */
 	vos_store_release(&vos_link_control(link)->consumed, link->consumed);
 	return true;
 }

@@ -20,9 +20,9 @@
  * Lifetime. The table holds a reference of each map, its session another one,
  * and neither reaches the other through it: a session that ends closes the
  * map and leaves it where it is, until the table goes or the map of another
- * session with such a domain takes its place. The entries are the session's memory: it frees them a
- * grace period after closing, and every store is inside rcu_read_lock_sched()
- * or a spinlock.
+ * session with such a domain takes its place. The entries are the session's
+ * memory: it frees them a grace period after closing, and every store is inside
+ * rcu_read_lock_sched() or a spinlock.
  */
 #include <linux/fdtable.h>
 #include <linux/nospec.h>
@@ -94,11 +94,13 @@ static void vos_fdmap_set(struct vos_fdmap *map, unsigned int fd, struct file *f
 	if (!file)
 		return;
 	object = vos_fdmap_object(map, file);
-	/* Kind 0: no user lane may carry its data. */
-	/* Acquire: the handle is that of the connection, see vos_object_replace(). */
+	/*
+	 * Kind 0: no user lane may carry its data. Pairs with the release in
+	 * vos_object_replace(): the handle is that of the connection.
+	 */
 	if (!object || smp_load_acquire(&object->connection) != map->connection || !object->kind)
 		return;
-	/* A reader that sees the handle sees its kind. */
+	/* Who sees the handle sees its kind: pairs with the acquire in the shim's FindTarget(). */
 	vos_store(&entry->kind, object->kind);
 	vos_store_release(&entry->handle, READ_ONCE(object->handle));
 }

@@ -395,9 +395,9 @@ void vos_object_withhold(struct vos_object *object, bool withheld)
 	spin_unlock_irqrestore(&object->arm_lock, flags);
 	rcu_read_unlock();
 	/*
-	 * Pairs with the barrier between counting an operation of a user lane
-	 * in and reading the flags: a drain that follows sees it counted, or
-	 * it sees the flags.
+	 * Pairs with (W) in vos_file_begin() of the service, between counting an
+	 * operation of a user lane in and reading the flags: a drain that follows
+	 * sees it counted, or it sees the flags.
 	 */
 	vos_full_barrier();
 }

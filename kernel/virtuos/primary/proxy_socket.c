@@ -161,7 +161,7 @@ static void vos_proxy_adopt(struct vos_proxy *proxy, struct socket *sock)
 	sock->ops = &vos_proxy_ops;
 	set_bit(SOCK_CUSTOM_SOCKOPT, &sock->flags);
 	sock_graft(&proxy->sk, sock);
-	/* Last: who sees the flag finds the sock. */
+	/* Last: who sees the flag in vos_socket_proxied() finds the sock. */
 	smp_mb__before_atomic();
 	set_bit(SOCK_PROXIED, &sock->flags);
 }
@@ -368,7 +368,10 @@ void vos_proxy_moved(struct vos_proxy *proxy)
 	if (spare)
 		vos_proxy_discard(spare);
 	vos_object_set_flags(&proxy->object, READ_ONCE(proxy->interest_flags));
-	/* Whoever waits armed the old object, or finds the new one. */
+	/*
+	 * Pairs with the barrier in vos_object_arm(): whoever waits armed the old
+	 * object, and is woken below, or finds the new one.
+	 */
 	smp_mb();
 	rcu_read_lock();
 	local_bh_disable();

@@ -234,6 +234,10 @@ static void vos_session_close(struct work_struct *work)
 					    session->index, err);
 		vos_count(c, VOS_COUNT_SESSIONS_CLOSED);
 	}
+	/*
+	 * Pairs with the acquire in the shim's AwaitCompletion(): completions that
+	 * there are have been published before.
+	 */
 	if (session->header)
 		vos_store_release(&session->header->dead, VOS_DEAD_CLOSED);
 	clear_and_wake_up_bit(VOS_SESSION_SERVED, &session->flags);

@@ -24,7 +24,7 @@ static struct vos_call *vosfs_call(struct vosfs_file *file, u8 op, u32 bytes)
 
 	if (IS_ERR(c))
 		return ERR_CAST(c);
-	/* Pairs with the release in vos_object_replace(), as below. */
+	/* Pairs with the release in vos_object_replace(). */
 	if (smp_load_acquire(&file->object.connection) == c)
 		call = vos_call_new(c, op, bytes);
 	else
@@ -261,6 +261,7 @@ static int vosfs_copy(struct vosfs *fs, struct vosfs_file *file, struct fuse_req
 	call = vosfs_call(file, VOS_OP_FILE_COPY, 0);
 	if (IS_ERR(call))
 		return PTR_ERR(call);
+	/* Pairs with the release in vos_object_replace(), as in vosfs_call(). */
 	if (smp_load_acquire(&to->object.connection) != call->connection) {
 		res = vosfs_elsewhere(call->connection);
 		vos_call_free(call);

@@ -93,6 +93,7 @@ struct vos_event *vos_poller_slot(struct vos_poller *p, u32 number)
  */
 static void vos_poller_flush_locked(struct vos_poller *p)
 {
+	/* Pairs with the release in vos_event_drain(): the room has been read. */
 	u32 used = p->produced - vos_load_acquire(&p->control->consumed);
 	u32 first = p->produced;
 	u32 room = used <= VOS_EVENT_ENTRIES ? VOS_EVENT_ENTRIES - used : 0;
@@ -130,7 +131,7 @@ static void vos_poller_flush_locked(struct vos_poller *p)
 	vos_served(p->service, VOS_SERVED_EVENTS, p->produced - first);
 	vos_fault_point(p->service, VOS_FAULT_BEFORE_EVENT, VOS_OP_NOP);
 	vos_store_release(&p->status->produced, p->produced);
-	/* Pairs with the barrier after arming in vos_event_interrupt(). */
+	/* Pairs with the barrier after arming in vos_event_work(). */
 	vos_full_barrier();
 	if (vos_load(&p->control->armed)) {
 		vos_served(p->service, VOS_SERVED_NOTIFIES, 1);
@@ -298,6 +299,7 @@ static void vos_poller_look(struct vos_poller *p, struct vos_session_watch *watc
 	u32 word;
 
 	for (word = 0; word < words; word++) {
+		/* Pairs with the release in the shim's Ring(): the request is there. */
 		u64 value = vos_load_acquire(&doorbell[word]);
 		u64 changed = value ^ watch->seen[word];
 		u32 byte;
@@ -311,6 +313,7 @@ static void vos_poller_look(struct vos_poller *p, struct vos_session_watch *watc
 
 			if (index >= VOS_MAX_USER_LANES)
 				break;
+			/* Pairs with the release in vos_session_add_extent(). */
 			lane = smp_load_acquire(&session->lane[index]);
 			if (!lane || lane->poller != p)
 				continue;
@@ -331,8 +334,8 @@ static void vos_poller_activate(struct vos_poller *p, struct vos_session_watch *
 		vos_store(&vos_session_status(watch->session)->active[p->index], 1);
 	}
 	/*
-	 * The client: doorbell, full barrier, load active. Here: store active,
-	 * full barrier, read doorbells and requests. A client that found the
+	 * The client, Ring() in the shim: doorbell, full barrier, load active.
+	 * Here: store active, full barrier, read doorbells and requests. A client that found the
 	 * session inactive traps; one that found it active is seen below.
 	 */
 	vos_full_barrier();
@@ -343,7 +346,7 @@ static void vos_poller_activate(struct vos_poller *p, struct vos_session_watch *
 static bool vos_poller_deactivate(struct vos_poller *p, struct vos_session_watch *watch, u64 now)
 {
 	vos_store(&vos_session_status(watch->session)->active[p->index], 0);
-	/* Pairs with the client's barrier between doorbell and active. */
+	/* Pairs with the barrier between doorbell and active in the shim's Ring(). */
 	vos_full_barrier();
 	vos_poller_look(p, watch, true, now);
 	if (watch->hot) {

@@ -82,7 +82,7 @@ static int vos_session_add_extent(struct vos_service_session *session,
 		u32 index = grant->index * VOS_EXTENT_LANES + i;
 
 		vos_session_lane_init(session, lanes[i], grant->index, i);
-		/* Pollers of a live session look at once: vos_poller_look(). */
+		/* Pollers of a live session look at once: pairs with vos_poller_look(). */
 		smp_store_release(&session->lane[index], lanes[i]);
 	}
 	/* The poller looks at so many doorbells. */
