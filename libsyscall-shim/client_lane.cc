@@ -37,11 +37,6 @@ void Advance(Lane& lane, vos_lane_position position) {
   StorePosition(lane, position);
 }
 
-// The session in the arguments of EXTEND, KICK and WAIT.
-unsigned long SessionArgument(const Session& session) {
-  return static_cast<unsigned long>(session.kind) << 16;
-}
-
 // The owner adds 1 to its doorbell; if nobody looks at this session's doorbells, the kernel rings.
 // base: of the session before a fork, should there have been one.
 void Ring(const Session& session, std::byte* base, std::uint32_t index) {
@@ -53,7 +48,7 @@ void Ring(const Session& session, std::byte* base, std::uint32_t index) {
   const std::uint32_t poller = vos_load(&LaneS(base, index)->status.poller);
   if (poller < VOS_MAX_POLLERS && vos_load(&ExtentS(base, 0)->active[poller]) != 0) return;
   state->kicks.fetch_add(1, kRelaxed);
-  kernel.virtuos(VOS_CALL_KICK, SessionArgument(session) | index);
+  kernel.virtuos(VOS_CALL_KICK, DomainArgument(session.kind) | index);
 }
 
 // Waits out, without blocking, what a call that never returned left on its lane. False: it is not
@@ -126,7 +121,7 @@ void ReclaimLanes(Session& session, const ThreadLane& thread, int self, std::uin
 void Extend(Session& session) {
   const std::uint32_t extents = session.extents.load(kRelaxed);
   if (extents == VOS_MAX_EXTENTS) return;
-  const long index = kernel.virtuos(VOS_CALL_EXTEND, SessionArgument(session));
+  const long index = kernel.virtuos(VOS_CALL_EXTEND, DomainArgument(session.kind));
   if (index != static_cast<long>(extents)) return;
   session.extents.store(extents + 1, kRelaxed);
   const std::uint64_t lanes = (1ull << VOS_EXTENT_LANES) - 1;
@@ -312,7 +307,7 @@ bool ClientLane::AwaitCompletion(const vos_completion& slot, vos_lane_position p
     // The kernel arms the lane and looks again before it lets us sleep.
     state->waits.fetch_add(1, kRelaxed);
     const long result =
-        kernel.virtuos(VOS_CALL_WAIT, SessionArgument(session_) | index_ | position.entry << 8 |
+        kernel.virtuos(VOS_CALL_WAIT, DomainArgument(session_.kind) | index_ | position.entry << 8 |
                                           static_cast<unsigned long>(position.turn) << 32);
     if (vos_lane_completed(&slot, position.turn)) return true;
     // A handler ran. The request is out and is never abandoned.

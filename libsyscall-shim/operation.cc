@@ -9,8 +9,8 @@
 namespace vos::shim {
 namespace {
 
-// The service answers with the errors of Linux (EHWPOISON is the last).
-constexpr std::int64_t kMaxErrno = 133;
+// The service answers with the errors of Linux, of which this is the last.
+constexpr std::int64_t kMaxErrno = EHWPOISON;
 
 }  // namespace
 
