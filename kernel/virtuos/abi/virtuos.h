@@ -513,7 +513,7 @@ struct vos_object_state {
 	__u32 sequence;			/* +1 per publication */
 	__s32 error;			/* pending errno (positive) beside EPOLLERR */
 	__u32 send_credit;
-	__u64 size;			/* files */
+	__u64 size;			/* 0 in version 1 */
 	__u32 unsynced;			/* 0 in version 1 */
 	__u32 error_mark;		/* 0 in version 1 */
 	/*
