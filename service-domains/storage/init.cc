@@ -59,14 +59,15 @@ constexpr milliseconds kOpenPause{100};
 constexpr milliseconds kRetellPause{1000};
 constexpr int kMaxOpenAttempts = 50;
 
-// e2fsck(8): bits of its exit status.
-constexpr int kCheckedAgain = 2;
+// e2fsck(8): bits of its exit status. Errors were corrected, and the system should be rebooted; or
+// were left. Above these are failures of e2fsck itself.
+constexpr int kStartOver = 2;
 constexpr int kNotCorrected = 4;
 constexpr int kMaxChecks = 2;
 
 // Up to this size all of the disk is written when it is prepared, so that nothing is done later in
 // the background.
-constexpr std::uint64_t kQuickSectors = std::uint64_t{4} << 30 >> 9;
+constexpr std::uint64_t kQuickSectors = (std::uint64_t{4} << 30) / kSectorSize;
 
 bool OnCommandLine(const char* word) {
   std::ifstream file("/proc/cmdline");
@@ -344,7 +345,7 @@ class Domain {
                     std::format("{}, e2fsck -p ended with status {}", SizeText(*disk_), status));
     }
     // What it corrected may matter to what it had read before.
-    if ((status & kCheckedAgain) != 0 && checks_ < kMaxChecks) return Check();
+    if ((status & kStartOver) != 0 && checks_ < kMaxChecks) return Check();
     Serve();
   }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The primary domain's first process under vm-run: brings Xen's toolstack and vosd up, unless there is
-// no Xen below it, runs one job that vm-run sends, and tells vm-run everything over a virtio-serial port. See
-// tools/vm/guest_protocol.h. It must not depend on anything that a job may break, so it is static
-// and holds no lock; whatever waits here has a limit.
+// The primary domain's first process under vm-run: brings Xen's toolstack and vosd up, unless there
+// is no Xen below it, runs one job that vm-run sends, and tells vm-run everything over a
+// virtio-serial port. See tools/vm/guest_protocol.h. It must not depend on anything that a job may
+// break, so it is static and holds no lock; whatever waits here has a limit, but for the job.
 #include <dirent.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -53,6 +53,7 @@ constexpr char kXenPrograms[] = "/usr/lib/xen-4.20/bin/";
 constexpr char kVosd[] = "/usr/sbin/vosd";
 constexpr char kStateDirectory[] = "/run/virtuos";
 constexpr char kConsoleLogs[] = "/var/log/xen/console";
+constexpr std::string_view kGuestLogPrefix = "guest-";
 constexpr char kJobDirectory[] = "/root/job";
 constexpr char kOutputDirectory[] = "/root/out";
 constexpr char kNetworkConfig[] = "/etc/virtuos/network.cfg";
@@ -450,7 +451,7 @@ void Init::FollowConsoleLogs() {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(kConsoleLogs, error)) {
     std::string name = entry.path().stem().native();
-    if (name.starts_with("guest-")) name.erase(0, 6);
+    if (name.starts_with(kGuestLogPrefix)) name.erase(0, kGuestLogPrefix.size());
     std::streamoff& end = console_log_ends_[name];
     std::ifstream file(entry.path(), std::ios::binary);
     file.seekg(end);

@@ -344,6 +344,7 @@ Result<void> Apply(Netlink& events, Netlink& requests, const NetworkEntry& entry
   const std::uint16_t type = TypeOf(message);
   const bool link = type == RTM_NEWLINK;
   if (link && remove) return {};
+  // rtnetlink(7) numbers its messages in groups: RTM_NEW of something, RTM_DEL, RTM_GET.
   const auto error = requests.Change(message, remove ? type + 1 : type,
                                      remove || link ? 0 : NLM_F_CREATE | NLM_F_REPLACE);
   if (!error) return std::unexpected(error.error());
