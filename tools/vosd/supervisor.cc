@@ -173,52 +173,59 @@ Result<std::unique_ptr<Supervisor>> Supervisor::Create(const Tools& tools,
 Result<std::unique_ptr<Supervisor::Domain>> Supervisor::MakeDomain(DomainSettings settings) {
   auto domain = std::make_unique<Domain>(std::move(settings));
   Domain* d = domain.get();
-  auto timer = Timer::Create(tools_.loop, [this, d] {
-    const bool cleaning = d->life.phase() == Phase::kCleaning;
-    LifeCycle::Steps steps = d->life.OnTimer();
-    if (cleaning && d->life.phase() == Phase::kCleaning) Say(*d, "it is still being destroyed");
-    Do(*d, std::move(steps));
-  });
-  if (!timer) return std::unexpected(timer.error());
-  d->timer.emplace(std::move(*timer));
-  auto settle_timer = Timer::Create(tools_.loop, [this, d] {
-    const bool network = d->settings.kind == VOS_DOMAIN_NETWORK;
-    if (!d->settled) {
-      Say(*d, std::format("{}, going on", network ? "its name servers are not known yet"
-                                                  : "its disk is not served yet"));
-    } else if (network && !d->keeper) {
-      Say(*d, "no lease yet, going on");
-    }
-    Settle(*d);
-    StartKeeper(*d, /*before_lease=*/true);
-  });
-  if (!settle_timer) return std::unexpected(settle_timer.error());
-  d->settle_timer.emplace(std::move(*settle_timer));
-  auto prepare_disk_timer = Timer::Create(tools_.loop, [this, d] {
-    AnswerAll(d->prepare_clients,
-              std::format("error its disk is not served after {} s", kPrepareDiskLimit.count()));
-  });
-  if (!prepare_disk_timer) return std::unexpected(prepare_disk_timer.error());
-  d->prepare_disk_timer.emplace(std::move(*prepare_disk_timer));
-  auto core_timer = Timer::Create(tools_.loop, [this, d] {
-    Say(*d, std::format("xl dump-core is ended after {} s", kCoreLimit.count()));
-    if (d->xl) d->xl->Kill();
-  });
-  if (!core_timer) return std::unexpected(core_timer.error());
-  d->core_timer.emplace(std::move(*core_timer));
-  auto keeper_timer = Timer::Create(tools_.loop, [this, d] {
-    if (d->life.phase() == Phase::kConnected) StartKeeper(*d, d->keeper_before_lease);
-  });
-  if (!keeper_timer) return std::unexpected(keeper_timer.error());
-  d->keeper_timer.emplace(std::move(*keeper_timer));
+  struct {
+    std::optional<Timer>& timer;
+    EventLoop::Callback callback;
+  } timers[] = {
+      {d->timer, [this, d] { OnLifeTimer(*d); }},
+      {d->settle_timer, [this, d] { OnSettleLimit(*d); }},
+      {d->prepare_disk_timer,
+       [this, d] {
+         AnswerAll(d->prepare_clients, std::format("error its disk is not served after {} s",
+                                                   kPrepareDiskLimit.count()));
+       }},
+      {d->core_timer,
+       [this, d] {
+         Say(*d, std::format("xl dump-core is ended after {} s", kCoreLimit.count()));
+         if (d->xl) d->xl->Kill();
+       }},
+      {d->keeper_timer,
+       [this, d] {
+         if (d->life.phase() == Phase::kConnected) StartKeeper(*d, d->keeper_before_lease);
+       }},
+      {d->patience_timer, [this, d] { Hurry(*d); }},
+  };
+  for (auto& [timer, callback] : timers) {
+    auto made = Timer::Create(tools_.loop, std::move(callback));
+    if (!made) return std::unexpected(made.error());
+    timer.emplace(std::move(*made));
+  }
   if (!d->settings.core.empty()) {
     const auto cores = CoreFiles(d->settings.core, d->settings.name).List();
     if (!cores.empty()) d->core = cores.back();
   }
-  auto patience_timer = Timer::Create(tools_.loop, [this, d] { Hurry(*d); });
-  if (!patience_timer) return std::unexpected(patience_timer.error());
-  d->patience_timer.emplace(std::move(*patience_timer));
   return domain;
+}
+
+void Supervisor::OnLifeTimer(Domain& domain) {
+  const bool cleaning = domain.life.phase() == Phase::kCleaning;
+  LifeCycle::Steps steps = domain.life.OnTimer();
+  if (cleaning && domain.life.phase() == Phase::kCleaning) {
+    Say(domain, "it is still being destroyed");
+  }
+  Do(domain, std::move(steps));
+}
+
+void Supervisor::OnSettleLimit(Domain& domain) {
+  const bool network = domain.settings.kind == VOS_DOMAIN_NETWORK;
+  if (!domain.settled) {
+    Say(domain, std::format("{}, going on", network ? "its name servers are not known yet"
+                                                    : "its disk is not served yet"));
+  } else if (network && !domain.keeper) {
+    Say(domain, "no lease yet, going on");
+  }
+  Settle(domain);
+  StartKeeper(domain, /*before_lease=*/true);
 }
 
 Supervisor::Supervisor(const Tools& tools) : tools_(tools), control_(tools.loop) {}

@@ -62,6 +62,10 @@ class Supervisor {
   explicit Supervisor(const Tools& tools);
 
   Result<std::unique_ptr<Domain>> MakeDomain(DomainSettings settings);
+  // What its LifeCycle asked to be told of is due.
+  void OnLifeTimer(Domain& domain);
+  // kSettleLimit is over.
+  void OnSettleLimit(Domain& domain);
   // Takes over the domain if it runs, or starts it.
   void StartDomain(Domain& domain);
   void Say(const Domain& domain, std::string_view text) const;
