@@ -315,8 +315,8 @@ struct vos_completion {
 	__u32 aux;			/* 16 */
 	__u16 pollmask;			/* 20 EPOLL* of the object after the call */
 	__u16 flags;			/* 22 VOS_CPL_* */
-	__u32 service_cycles;		/* 24 0 in version 1 */
-	__u32 queue_cycles;		/* 28 0 in version 1 */
+	__u32 service_cycles;		/* 24 0 so far */
+	__u32 queue_cycles;		/* 28 0 so far */
 	__u32 send_credit;		/* 32 bytes a send would take now, 0 unknown */
 	__u8  imm[VOS_RECV_INLINE];	/* 36 */
 	__u32 turn;			/* 60 written last, release */
@@ -348,7 +348,7 @@ VOS_ASSERT(sizeof(struct vos_lane_control) == VOS_LINE_SIZE);
 struct vos_lane_status {
 	__u32 park_epoch;		/* odd: parked, a doorbell is needed */
 	__u32 poller;			/* index of the poller that serves this lane */
-	__u32 spin_hint;		/* TSC cycles of an operation; version 1: 0, unknown */
+	__u32 spin_hint;		/* TSC cycles of an operation; so far 0, unknown */
 	__u32 unused[13];
 };
 VOS_ASSERT(sizeof(struct vos_lane_status) == VOS_LINE_SIZE);
@@ -513,9 +513,9 @@ struct vos_object_state {
 	__u32 sequence;			/* +1 per publication */
 	__s32 error;			/* pending errno (positive) beside EPOLLERR */
 	__u32 send_credit;
-	__u64 size;			/* 0 in version 1 */
-	__u32 unsynced;			/* 0 in version 1 */
-	__u32 error_mark;		/* 0 in version 1 */
+	__u64 size;			/* 0 so far */
+	__u32 unsynced;			/* 0 so far */
+	__u32 error_mark;		/* 0 so far */
 	/*
 	 * Files. The service counts the writes of all files together: the count
 	 * after the last write to this one, and up to which one syncs of it have
@@ -536,7 +536,7 @@ VOS_ASSERT(sizeof(struct vos_object_state) == VOS_LINE_SIZE);
 /* Written by the primary kernel (read-only to the service): 16 bytes per object. */
 struct vos_object_interest {
 	__u32 arm;			/* changed: one READY event is wanted */
-	__u32 interest;			/* EPOLL* anybody waits for; 0: all, as in version 1 */
+	__u32 interest;			/* EPOLL* anybody waits for; 0: all, as so far */
 	__u32 flags;			/* VOS_INTEREST_* */
 	__u32 unused;
 };

@@ -11,17 +11,14 @@
 
 struct vos_session;
 
-/*
- * Part of struct mm_struct; all of it under lock. Hooks ask without it whether
- * there is any session, or a copy_end.
- */
+/* Part of struct mm_struct; all of it under lock. */
 struct vos_mm {
 	spinlock_t lock;		/* innermost but for RCU */
-	bool entering;			/* a task is creating a session */
+	bool entering;			/* a task is creating the session */
 	bool confined;			/* a task installed a seccomp filter: no session */
 	unsigned int other_files;	/* tasks here with another descriptor table */
 	unsigned int tracers;		/* who want its calls to be made by trap */
-	struct vos_session *session;	/* first of the list; a reference of each is held */
+	struct vos_session *session;	/* a reference is held */
 	/* User copy instructions [start, end) resume at abort; end 0: none. */
 	unsigned long copy_start;
 	unsigned long copy_end;
