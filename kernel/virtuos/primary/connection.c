@@ -45,6 +45,8 @@
 
 static DEFINE_SPINLOCK(vos_connections_lock);
 static struct vos_connection *vos_connections[VOS_DOMAIN_MAX + 1];
+/* Of each kind one that does not serve yet; under vos_connections_lock. */
+static struct vos_connection *vos_connections_begun[VOS_DOMAIN_MAX + 1];
 static u32 vos_connection_generations[VOS_DOMAIN_MAX + 1];
 static DECLARE_WAIT_QUEUE_HEAD(vos_connections_changed);
 
@@ -495,6 +497,58 @@ static bool vos_connection_publish(struct vos_connection *c)
 	return true;
 }
 
+/* The one that is watched though it does not serve yet, until there is none. */
+static void vos_connection_begins(struct vos_connection *c)
+{
+	spin_lock_irq(&vos_connections_lock);
+	if (!vos_connections_begun[c->kind]) {
+		vos_connection_hold(c);
+		vos_connections_begun[c->kind] = c;
+	}
+	spin_unlock_irq(&vos_connections_lock);
+}
+
+static void vos_connection_has_begun(struct vos_connection *c)
+{
+	bool was;
+
+	spin_lock_irq(&vos_connections_lock);
+	was = vos_connections_begun[c->kind] == c;
+	if (was)
+		vos_connections_begun[c->kind] = NULL;
+	spin_unlock_irq(&vos_connections_lock);
+	if (was)
+		vos_connection_put(c);
+}
+
+struct vos_connection *vos_connection_watched(u32 kind)
+{
+	struct vos_connection *c = NULL;
+	unsigned long flags;
+
+	if (kind > VOS_DOMAIN_MAX)
+		return NULL;
+	spin_lock_irqsave(&vos_connections_lock, flags);
+	if (vos_connections_begun[kind] && vos_connection_usable(vos_connections_begun[kind])) {
+		c = vos_connections_begun[kind];
+		vos_connection_hold(c);
+	}
+	spin_unlock_irqrestore(&vos_connections_lock, flags);
+	return c ?: vos_connection_get(kind);
+}
+
+/* The pollers run: makes the connection one that serves. False: it failed, or is not wanted. */
+static bool vos_connection_begin(struct vos_connection *c)
+{
+	if (!vos_connection_calibrate(c))
+		return false;
+	c->connected_at = ktime_get_boottime();
+	/* Before anybody can take a port that one of them has. */
+	if (c->kind == VOS_DOMAIN_NETWORK && !vos_connection_taken(c->kind))
+		vos_proxy_recover(c);
+	return vos_connection_publish(c);
+}
+
 /*
  * The domain has mapped everything. Not in the watch's own thread, which
  * serves every other device of the primary, too: the domain may take its time
@@ -503,7 +557,7 @@ static bool vos_connection_publish(struct vos_connection *c)
 static void vos_connection_connect_work(struct work_struct *work)
 {
 	struct vos_connection *c = container_of(work, struct vos_connection, connect_work);
-	bool first;
+	bool first, serves;
 
 	spin_lock_irq(&c->lock);
 	first = c->state == VOS_CONNECTION_HANDSHAKE;
@@ -512,15 +566,12 @@ static void vos_connection_connect_work(struct work_struct *work)
 	spin_unlock_irq(&c->lock);
 	if (!first)
 		return;
-	/* Its pollers run: one that hangs from now on, in the first no-ops too, is found. */
+	/* One that hangs from now on, in the first no-ops or while sockets are recovered, is found. */
+	vos_connection_begins(c);
 	vos_liveness_start(c);
-	if (!vos_connection_calibrate(c))
-		return;
-	c->connected_at = ktime_get_boottime();
-	/* Before anybody can take a port that one of them has. */
-	if (c->kind == VOS_DOMAIN_NETWORK && !vos_connection_taken(c->kind))
-		vos_proxy_recover(c);
-	if (!vos_connection_publish(c))
+	serves = vos_connection_begin(c);
+	vos_connection_has_begun(c);
+	if (!serves)
 		return;
 	pr_info("domain %u connected: generation %u, %u pollers, %u kernel lanes, no-op %u ns\n",
 		c->domid, c->generation, c->pollers, c->lanes, c->noop_ns);

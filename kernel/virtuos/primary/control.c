@@ -170,7 +170,7 @@ static long vos_control_silence(unsigned int cmd, struct vos_silence __user *arg
 		return -EPERM;
 	if (copy_from_user(&silence, argument, sizeof(silence)))
 		return -EFAULT;
-	c = vos_connection_get(silence.domain);
+	c = vos_connection_watched(silence.domain);
 	if (!c)
 		return -ENOTCONN;
 	silent_ms = vos_liveness_silence(c);

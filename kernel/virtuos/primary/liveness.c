@@ -204,7 +204,7 @@ __poll_t vos_liveness_poll(struct file *file, struct poll_table_struct *wait)
 
 	poll_wait(file, &vos_liveness_suspects, wait);
 	for (kind = VOS_DOMAIN_NETWORK; kind <= VOS_DOMAIN_STORAGE; kind++) {
-		struct vos_connection *c = vos_connection_get(kind);
+		struct vos_connection *c = vos_connection_watched(kind);
 
 		if (!c)
 			continue;

@@ -207,6 +207,8 @@ static inline void vos_count_add(struct vos_connection *c, enum vos_counter whic
 struct vos_connection *vos_connection_newest(u32 kind);
 /* The connected connection of a kind, with a reference, or NULL. */
 struct vos_connection *vos_connection_get(u32 kind);
+/* The same, or one whose domain's pollers run already, though it does not serve yet. */
+struct vos_connection *vos_connection_watched(u32 kind);
 /* Waits, interruptibly and bounded, for one: NULL when there is none in time. */
 struct vos_connection *vos_connection_wait(u32 kind, long timeout);
 void vos_connection_hold(struct vos_connection *c);
