@@ -566,7 +566,7 @@ static void vos_connection_connect_work(struct work_struct *work)
 	spin_unlock_irq(&c->lock);
 	if (!first)
 		return;
-	/* One that hangs from now on, in the first no-ops or while sockets are recovered, is found. */
+	/* From now on one that hangs is found, in the first no-ops, too, or in recovery. */
 	vos_connection_begins(c);
 	vos_liveness_start(c);
 	serves = vos_connection_begin(c);
