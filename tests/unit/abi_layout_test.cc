@@ -89,6 +89,7 @@ const Place kActual[] = {
     FIELD(vos_object_state, sequence),
     FIELD(vos_object_state, error),
     FIELD(vos_object_state, send_credit),
+    FIELD(vos_object_state, changes),
     WHOLE(vos_object_interest),
     FIELD(vos_object_interest, flags),
     WHOLE(vos_event),
@@ -123,7 +124,7 @@ TEST(AbiLayout, IsTheRecordedOne) {
     EXPECT_EQ(kActual[i], kExpected[i])
         << kActual[i].name << " is at " << kActual[i].offset << ", size " << kActual[i].size;
   }
-  EXPECT_EQ(VOS_ABI_VERSION, 2u);
+  EXPECT_EQ(VOS_ABI_VERSION, 3u);
 }
 
 // What is loaded or stored whole lies in one line.
