@@ -18,6 +18,9 @@ flags = -std=gnu++23 -O1 -g1 $(warnings) -I$(top) -MMD -MP -MF $@.d
 # What a test lists in a line "// links: FILE.cc... -lLIBRARY...", beside headers; paths are relative to the checkout.
 links_of = $(shell sed -n 's|^// links: ||p' $(top)/tests/$(1).cc)
 sources_of = $(addprefix $(top)/,$(filter %.cc,$(call links_of,$(1))))
+# The compiler leaves the headers of the last source only; of several, all are asked for.
+headers_of_all = $(if $(call sources_of,$*),cd $(top) && $(CXX) -std=gnu++23 -I$(top) -MM -MP -MT $@ $(source) \
+  $(filter %.cc,$(call links_of,$*)) >$@.d)
 .SECONDEXPANSION:
 
 # One program a file.
@@ -32,6 +35,7 @@ all: $(system) $(host_programs)
 $(system): $(out)/%: $(top)/tests/%.cc $$(call sources_of,$$*)
 	@mkdir -p $(@D)
 	cd $(top) && $(CXX) $(flags) -g0 -s -o $@ $(source) $(call links_of,$*) -pthread
+	$(headers_of_all)
 
 $(host_programs): $(out)/%: $(top)/tests/%.cc
 	@mkdir -p $(@D)
@@ -49,14 +53,17 @@ $(unit): $(out)/%: $(top)/tests/%.cc $$(call sources_of,$$*)
 	@mkdir -p $(@D)
 	cd $(top) && $(CXX) $(flags) -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ $(source) \
 	  $(call links_of,$*) -lgmock -lgtest_main -lgtest -pthread
+	$(headers_of_all)
 
 # ThreadSanitizer; clang's, because it follows atomics of several sizes on one word.
 $(thread): $(out)/%: $(top)/tests/%.cc $$(call sources_of,$$*)
 	@mkdir -p $(@D)
 	cd $(top) && $(CLANG) $(flags) -fsanitize=thread -o $@ $(source) $(call links_of,$*) -lgtest_main -lgtest -pthread
+	$(headers_of_all)
 
 $(fuzz): $(out)/%: $(top)/tests/%.cc $$(call sources_of,$$*)
 	@mkdir -p $(@D)
 	cd $(top) && $(CLANG) $(flags) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $(source) $(call links_of,$*)
+	$(headers_of_all)
 
 -include $(wildcard $(out)/*/*.d)
