@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
 #include <variant>
 #include <vector>
@@ -132,6 +133,17 @@ TEST(Options, Faults) {
   EXPECT_EQ(report.directories, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(report.output, "c");
   EXPECT_EQ(Refused({"faults", "report"}).exit_status, 2);
+}
+
+TEST(Options, TraceNeedsAProcess) {
+  EXPECT_EQ(Parsed<TraceCommand>({"trace", "412"}).process, 412);
+  EXPECT_FALSE(Parsed<TraceCommand>({"trace", "412"}).limit);
+  EXPECT_EQ(Parsed<TraceCommand>({"trace", "412", "--for", "5"}).limit, std::chrono::seconds(5));
+  for (const auto& wrong : {"", "0", "-1", "x", "99999999999"}) {
+    EXPECT_EQ(Refused({"trace", wrong}).exit_status, 2) << wrong;
+  }
+  EXPECT_EQ(Refused({"trace"}).exit_status, 2);
+  EXPECT_EQ(Refused({"trace", "412", "--for", "0"}).exit_status, 2);
 }
 
 TEST(Options, PrepareNeedsADomain) {
