@@ -59,7 +59,7 @@
 #define VOSFS_MAX_SWEEPS	65536u
 /* After a daemon that did not answer, or a domain short of something. */
 #define VOSFS_RECOVER_PAUSE	(HZ / 2)
-/* How long a request waits for recovery; see also VOSFS_OUTAGE_LIMIT. */
+/* How long a request waits for recovery, and never beyond VOSFS_OUTAGE_LIMIT. */
 #define VOSFS_RECOVER_WAIT	(30 * HZ)
 /* After so long without a domain nobody waits any more: nobody restarts it. */
 #define VOSFS_OUTAGE_LIMIT	(60 * HZ)
@@ -722,9 +722,15 @@ int vosfs_await(struct vosfs *fs, const struct fuse_req *req, unsigned long begi
 	if (req->in.h.opcode == FUSE_INIT || req->in.h.opcode == FUSE_DESTROY)
 		return -EIO;
 	if (!vosfs_connected(fs)) {
+		struct vos_connection *c = vos_connection_get(VOS_DOMAIN_STORAGE);
+
 		vosfs_mark_lost(fs);
-		if (time_after(jiffies, READ_ONCE(fs->down_since) + VOSFS_OUTAGE_LIMIT))
-			return -EIO;
+		/* Else there is another one, and the files are on their way to it. */
+		if (!c)
+			left = min_t(long, left,
+				     READ_ONCE(fs->down_since) + VOSFS_OUTAGE_LIMIT - jiffies);
+		else
+			vos_connection_put(c);
 	}
 	if (left <= 0)
 		return -EIO;
