@@ -31,6 +31,8 @@ constexpr std::chrono::milliseconds kQuiet{100};
 constexpr std::chrono::milliseconds kQuietBeforeLease{2000};
 // An interface that the base does not have yet may still appear.
 constexpr std::chrono::milliseconds kInterfaceLimit{5000};
+// For the next piece of an answer.
+constexpr std::chrono::seconds kAnswerLimit{10};
 
 using Message = std::vector<std::uint8_t>;
 
@@ -201,6 +203,11 @@ class Netlink {
     address.nl_family = AF_NETLINK;
     address.nl_groups = groups;
     if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) {
+      return FailErrno("netlink");
+    }
+    // The domain may be one that says nothing and lives.
+    const timeval limit = {.tv_sec = kAnswerLimit.count(), .tv_usec = 0};
+    if (setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0) {
       return FailErrno("netlink");
     }
     return Netlink(std::move(fd));

@@ -18,8 +18,7 @@
 #include "tools/vosd/core_files.h"
 #include "tools/vosd/disk_report.h"
 #include "tools/vosd/handshake_watch.h"
-#include "tools/vosd/network_keeper.h"
-#include "tools/vosd/passthrough.h"
+#include "tools/vosd/keeper_process.h"
 #include "tools/vosd/resolver.h"
 #include "tools/vosd/takeover.h"
 
@@ -27,11 +26,8 @@ namespace vos {
 namespace {
 
 constexpr char kResolverFile[] = "/etc/resolv.conf";
-constexpr char kNetworkChangesFile[] = "/run/virtuos/network.changes";
 // Exists once the namespace was attached in this boot.
 constexpr char kAttachedFile[] = "/run/virtuos/attached";
-// What vosd begins in, as the kernel calls it.
-constexpr char kInitialNamespace[] = "init_net";
 constexpr char kBackendToken[] = "backend ";
 constexpr char kFrontendToken[] = "frontend ";
 constexpr char kResolverToken[] = "resolver ";
@@ -55,9 +51,6 @@ constexpr std::chrono::seconds kStandbyStable{60};
 constexpr std::uint32_t kFirstRestarts = 1;
 // Keeping the memory of a dead domain.
 constexpr std::chrono::seconds kCoreLimit{60};
-// Before another keeper is started in the place of one that ended or could not begin; doubled each
-// time.
-constexpr std::chrono::milliseconds kKeeperPause{1000}, kMaxKeeperPause{60'000};
 // Exit status of what could not be started, as a shell gives it.
 constexpr int kNotStarted = 127;
 
@@ -85,7 +78,6 @@ struct Supervisor::Domain {
   std::optional<Timer> settle_timer;
   std::optional<Timer> prepare_disk_timer;
   std::optional<Timer> core_timer;
-  std::optional<Timer> keeper_timer;
   std::optional<Timer> patience_timer;
   bool hurries = false;  // see Hurry()
   std::deque<Step> steps;
@@ -98,17 +90,14 @@ struct Supervisor::Domain {
   std::string xl_complaint;  // the last line xl wrote
   std::optional<ConnectionNodes> nodes;
   std::unique_ptr<HandshakeWatch> handshake;
-  std::string resolver_path;      // watched; empty: not
-  std::string resolver_text;      // written to resolv.conf last
-  std::unique_ptr<Child> keeper;  // of its addresses and routes
-  bool keeper_before_lease = false;
-  bool keeper_ended = false;  // though the domain is connected
-  std::chrono::milliseconds keeper_pause = kKeeperPause;
-  bool core_wanted = false;      // of what is left of a domain, whatever life.died() says
-  std::uint32_t core_tried = 0;  // domain whose memory was kept, or could not be
-  std::string core;              // the last file
-  std::string disk_path;         // watched; empty: not
-  std::string no_disk;           // why it has none
+  std::string resolver_path;              // watched; empty: not
+  std::string resolver_text;              // written to resolv.conf last
+  std::unique_ptr<KeeperProcess> keeper;  // of its addresses and routes; none: it has none
+  bool core_wanted = false;               // of what is left of a domain, whatever life.died() says
+  std::uint32_t core_tried = 0;           // domain whose memory was kept, or could not be
+  std::string core;                       // the last file
+  std::string disk_path;                  // watched; empty: not
+  std::string no_disk;                    // why it has none
   DiskReport disk;
   bool prepare_disk = false;  // the next incarnation is asked to
   bool settled = false;       // once, see kSettleLimit
@@ -129,6 +118,7 @@ Result<std::unique_ptr<Supervisor>> Supervisor::Create(const Tools& tools,
   const auto domid = primary ? ParseDecimal<std::uint32_t>(*primary) : std::nullopt;
   if (!domid) return Fail("xenstore does not tell the domain this is; did xen-init-dom0 run?");
   self->primary_ = *domid;
+  self->toolstack_.emplace(tools.store, *domid);
 
   for (DomainSettings& one : settings) {
     DomainSettings parked = one;
@@ -189,16 +179,19 @@ Result<std::unique_ptr<Supervisor::Domain>> Supervisor::MakeDomain(DomainSetting
          Say(*d, std::format("xl dump-core is ended after {} s", kCoreLimit.count()));
          if (d->xl) d->xl->Kill();
        }},
-      {d->keeper_timer,
-       [this, d] {
-         if (d->life.phase() == Phase::kConnected) StartKeeper(*d, d->keeper_before_lease);
-       }},
       {d->patience_timer, [this, d] { Hurry(*d); }},
   };
   for (auto& [timer, callback] : timers) {
     auto made = Timer::Create(tools_.loop, std::move(callback));
     if (!made) return std::unexpected(made.error());
     timer.emplace(std::move(*made));
+  }
+  if (d->settings.kind == VOS_DOMAIN_NETWORK) {
+    auto keeper = KeeperProcess::Create(
+        tools_.loop, tools_.network,
+        {[this, d](std::string_view text) { Say(*d, text); }, [this, d] { NetworkSettled(*d); }});
+    if (!keeper) return std::unexpected(keeper.error());
+    d->keeper = std::move(*keeper);
   }
   if (!d->settings.core.empty()) {
     const auto cores = CoreFiles(d->settings.core, d->settings.name).List();
@@ -217,15 +210,14 @@ void Supervisor::OnLifeTimer(Domain& domain) {
 }
 
 void Supervisor::OnSettleLimit(Domain& domain) {
-  const bool network = domain.settings.kind == VOS_DOMAIN_NETWORK;
   if (!domain.settled) {
-    Say(domain, std::format("{}, going on", network ? "its name servers are not known yet"
-                                                    : "its disk is not served yet"));
-  } else if (network && !domain.keeper) {
+    Say(domain, std::format("{}, going on", domain.keeper ? "its name servers are not known yet"
+                                                          : "its disk is not served yet"));
+  } else if (domain.keeper && !domain.keeper->runs()) {
     Say(domain, "no lease yet, going on");
   }
   Settle(domain);
-  StartKeeper(domain, /*before_lease=*/true);
+  if (domain.keeper) domain.keeper->Start(/*before_lease=*/true);
 }
 
 Supervisor::Supervisor(const Tools& tools) : tools_(tools), control_(tools.loop) {}
@@ -240,12 +232,12 @@ void Supervisor::Start() {
 }
 
 void Supervisor::StartDomain(Domain& domain) {
-  const auto domid = FindByName(domain.settings.name);
+  const auto domid = toolstack_->FindByName(domain.settings.name);
   const bool runs =
       domid && tools_.hypervisor.Health(*domid).alive &&
       ConnectionNodes(primary_, *domid).BackendState(tools_.store) == XenbusState::kConnected;
   // Whatever the last vosd was doing with its standby: it ends, and its device is free then.
-  const auto parked = FindByName(domain.settings.name + kStandbySuffix);
+  const auto parked = toolstack_->FindByName(domain.settings.name + kStandbySuffix);
   if (parked && !domain.standby) {
     Say(domain, std::format("domain {} was its standby and is not wanted any more; xl destroy ends "
                             "it",
@@ -429,7 +421,7 @@ LifeCycle::Steps Supervisor::CreateDomain(Domain& domain) {
     if (status != 0) {
       return domain.life.OnFailure("xl create failed: " + domain.xl_complaint);
     }
-    const auto domid = FindByName(domain.settings.name);
+    const auto domid = toolstack_->FindByName(domain.settings.name);
     if (!domid) return domain.life.OnFailure("it ended as soon as it was created");
     LifeCycle::Steps next = domain.life.OnCreated(*domid);
     if (!domain.hurries) SetWeight(domain, domain.settings.starting_weight);
@@ -539,9 +531,11 @@ LifeCycle::Steps Supervisor::Attach(Domain& domain) {
   if (network) AttachNamespace(domain);
   if (domain.device.empty()) {
     Settle(domain);  // nothing to find out
-    StartKeeper(domain, /*before_lease=*/false);
+    if (domain.keeper) domain.keeper->Start(/*before_lease=*/false);
   }
-  if (!domain.settled || (network && !domain.keeper)) domain.settle_timer->Set(kSettleLimit);
+  if (!domain.settled || (domain.keeper && !domain.keeper->runs())) {
+    domain.settle_timer->Set(kSettleLimit);
+  }
   if (network || domain.device.empty() || IsSettled(domain.disk)) domain.life.OnServing();
   return {};
 }
@@ -596,7 +590,8 @@ void Supervisor::EndTakeover(Domain& domain, const Result<void>& done) {
   const std::uint32_t dead = domain.life.domid();
   const std::uint32_t heir = domain.takeover->heir();
   Result<void> ended = done;
-  if (ended) ended = Rename({{heir, domain.settings.name}, {dead, standby.settings.name}});
+  if (ended)
+    ended = toolstack_->Rename({{heir, domain.settings.name}, {dead, standby.settings.name}});
   if (!ended) {
     Say(domain, "taking over: " + ended.error().message);
     Do(domain, domain.life.OnFailure(ended.error().message));
@@ -614,24 +609,10 @@ void Supervisor::EndTakeover(Domain& domain, const Result<void>& done) {
   Do(standby, std::move(next));
 }
 
-Result<void> Supervisor::Rename(const std::vector<std::pair<std::uint32_t, std::string>>& names) {
-  return tools_.store.Commit([&](XenStore::Transaction& transaction) {
-    for (const auto& [domid, name] : names) {
-      const std::string domain = std::format("/local/domain/{}", domid);
-      transaction.Write(domain + "/name", name);
-      const auto vm = tools_.store.Read(domain + "/vm");
-      if (vm && vm->starts_with("/vm/")) transaction.Write(*vm + "/name", name);
-    }
-  });
-}
-
 void Supervisor::Leave(Domain& domain) {
   const std::string& name = domain.settings.name;
   LeaveHandshake(domain);
-  domain.keeper.reset();
-  domain.keeper_timer->Clear();
-  domain.keeper_pause = kKeeperPause;
-  domain.keeper_ended = false;
+  if (domain.keeper) domain.keeper->Stop();
   domain.connected_at.reset();
   domain.settle_timer->Clear();
   if (domain.nodes) {
@@ -679,7 +660,7 @@ LifeCycle::Steps Supervisor::Clean(Domain& domain) {
 LifeCycle::Steps Supervisor::Destroy(Domain& domain) {
   // The name finds what a failed creation may have left.
   std::uint32_t domid = domain.life.domid();
-  if (domid == 0) domid = FindByName(domain.settings.name).value_or(0);
+  if (domid == 0) domid = toolstack_->FindByName(domain.settings.name).value_or(0);
   if (domid == 0) return Cleaned(domain, domid);
   if (!domain.nodes) domain.nodes.emplace(primary_, domid);
   const DomainHealth health = tools_.hypervisor.Health(domid);
@@ -735,7 +716,7 @@ LifeCycle::Steps Supervisor::Cleaned(Domain& domain, std::uint32_t domid) {
   if (domain.nodes) domain.nodes->Remove(tools_.store);
   domain.nodes.reset();
   domain.core_wanted = false;
-  if (domid != 0) Forget(domid);
+  if (domid != 0) toolstack_->Forget(domid);
   const Domain* standby = domain.standby.get();
   if (standby != nullptr && standby->has_device) {
     domain.awaits_standby = true;
@@ -748,30 +729,11 @@ LifeCycle::Steps Supervisor::Cleaned(Domain& domain, std::uint32_t domid) {
   return domain.life.OnCleaned(true, {});
 }
 
-void Supervisor::Forget(std::uint32_t domid) {
-  const std::string domain = std::format("/local/domain/{}", domid);
-  const auto vm = tools_.store.Read(domain + "/vm");
-  if (vm && vm->starts_with("/vm/")) tools_.store.Remove(*vm);
-  const std::string backends = std::format("/local/domain/{}/backend", primary_);
-  for (const std::string& type : tools_.store.List(backends)) {
-    tools_.store.Remove(std::format("{}/{}/{}", backends, type, domid));
-  }
-  tools_.store.Remove(domain);
-  tools_.store.Remove(std::format("/libxl/{}", domid));
-  // Whose a device is, for the toolstack, which would give it to nobody else.
-  for (const std::string& device : tools_.store.List(kToolstackDevices)) {
-    const std::string owner = std::format("{}/{}/domid", kToolstackDevices, device);
-    if (tools_.store.Read(owner) == std::to_string(domid)) tools_.store.Remove(owner);
-  }
-}
-
 void Supervisor::ForgetTheGone() {
-  const std::string backends = std::format("/local/domain/{}/backend/" VOS_XENBUS_TYPE, primary_);
-  for (const std::string& entry : tools_.store.List(backends)) {
-    const auto domid = ParseDecimal<std::uint32_t>(entry);
-    if (!domid || !tools_.hypervisor.Health(*domid).gone) continue;
-    tools_.log.Write(std::format("removing what is left of domain {}", *domid));
-    Forget(*domid);
+  for (const std::uint32_t domid : toolstack_->WithConnection()) {
+    if (!tools_.hypervisor.Health(domid).gone) continue;
+    tools_.log.Write(std::format("removing what is left of domain {}", domid));
+    toolstack_->Forget(domid);
   }
 }
 
@@ -803,16 +765,6 @@ LifeCycle::Steps Supervisor::RunXl(Domain& domain, std::vector<std::string> argu
   domain.xl = std::move(*child);
   if (!domain.hurries) domain.xl->SetPriority(Child::Priority::kLow);
   return {};
-}
-
-std::optional<std::uint32_t> Supervisor::FindByName(const std::string& name) {
-  for (const std::string& entry : tools_.store.List("/local/domain")) {
-    const auto domid = ParseDecimal<std::uint32_t>(entry);
-    if (domid && *domid != 0 && tools_.store.Read("/local/domain/" + entry + "/name") == name) {
-      return domid;
-    }
-  }
-  return std::nullopt;
 }
 
 std::string Supervisor::FailureText(Domain& domain) {
@@ -880,9 +832,7 @@ void Supervisor::OnResolverChange(Domain& domain) {
     Say(domain, "its name servers are in /etc/resolv.conf");
   }
   Settle(domain);
-  // What this one began with lacks what the lease brought.
-  if (domain.keeper_before_lease) domain.keeper.reset();
-  StartKeeper(domain, /*before_lease=*/false);
+  if (domain.keeper) domain.keeper->OnLease();
 }
 
 void Supervisor::OnDiskChange(Domain& domain) {
@@ -913,52 +863,6 @@ void Supervisor::Settle(Domain& domain) {
     domain.standby->timer->Set(kRespite);
   }
   ReportStart();
-}
-
-void Supervisor::StartKeeper(Domain& domain, bool before_lease) {
-  if (domain.keeper || domain.settings.kind != VOS_DOMAIN_NETWORK) return;
-  domain.keeper_before_lease = before_lease;
-  domain.keeper_timer->Clear();
-  Domain* d = &domain;
-  const auto again = [d] {
-    d->keeper_timer->Set(d->keeper_pause);
-    d->keeper_pause = std::min(2 * d->keeper_pause, kMaxKeeperPause);
-  };
-  // An operator detached the namespace: there the keeper would see another stack.
-  const auto state = ReadKernelState();
-  if (state && state->attached != kInitialNamespace) {
-    NetworkSettled(domain);
-    again();
-    return;
-  }
-  if (std::exchange(domain.keeper_ended, false)) {
-    Say(domain, "the keeper of its addresses and routes had ended; this is another one");
-  }
-  std::vector<std::string> command = {"/proc/self/exe", "--keep-network", kNetworkChangesFile};
-  if (before_lease) command.push_back("--before-lease");
-  const auto started = tools_.network.Inside([&]() -> Result<void> {
-    auto child = Child::Start(
-        tools_.loop, command,
-        [this, d](std::string_view line) {
-          if (Trim(line) == kKeeperSettled) {
-            NetworkSettled(*d);
-          } else {
-            Say(*d, "network: " + OneLine(Trim(line)));
-          }
-        },
-        [d, again](int) {
-          d->keeper.reset();
-          d->keeper_ended = true;
-          again();
-        });
-    if (!child) return std::unexpected(child.error());
-    domain.keeper = std::move(*child);
-    return {};
-  });
-  if (started) return;
-  Say(domain, "addresses and routes are not kept: " + started.error().message);
-  NetworkSettled(domain);
-  again();
 }
 
 void Supervisor::NetworkSettled(const Domain& domain) {

@@ -25,6 +25,7 @@
 #include "tools/vosd/network_namespace.h"
 #include "tools/vosd/pci.h"
 #include "tools/vosd/settings.h"
+#include "tools/vosd/toolstack_nodes.h"
 #include "tools/vosd/xenstore.h"
 
 namespace vos {
@@ -93,8 +94,6 @@ class Supervisor {
   void EndTakeover(Domain& domain, const Result<void>& done);
   // Something happened to a standby; whose it is may wait for that.
   void OnStandbyChange(Domain& standby);
-  // Gives domains their names in the toolstack, all at once.
-  Result<void> Rename(const std::vector<std::pair<std::uint32_t, std::string>>& names);
   // What it says and does matters no more.
   void Leave(Domain& domain);
   LifeCycle::Steps Clean(Domain& domain);
@@ -105,11 +104,7 @@ class Supervisor {
   LifeCycle::Steps RunDestroy(Domain& domain, std::uint32_t domid);
   // Nothing of the domain is left for the hypervisor.
   LifeCycle::Steps Cleaned(Domain& domain, std::uint32_t domid);
-  // What the toolstack leaves of a domain in xenstore: some of a device whose back-end has no state,
-  // and everything, its name and that its device is its own included, of a domain that was destroyed
-  // behind its back.
-  void Forget(std::uint32_t domid);
-  // The same of domains that were gone before this supervisor came.
+  // Of domains that were gone before this supervisor came, what is left in xenstore.
   void ForgetTheGone();
 
   // Runs xl, one at a time for each domain; `next` gives the steps that follow from its exit status.
@@ -128,15 +123,12 @@ class Supervisor {
   void Settle(Domain& domain);
   void OnReleasedDomain();
   void CheckHealth(Domain& domain);
-  // The domain has configured itself, or does not: what programs changed in the last one is restored.
-  void StartKeeper(Domain& domain, bool before_lease);
+  // Addresses and routes are as they were.
   void NetworkSettled(const Domain& domain);
   void OnRequest(int client, std::string_view request);
   void OnPrepareRequest(Domain& domain, int client);
   void AnswerAll(std::vector<int>& clients, const std::string& answer);
 
-  // The domain the toolstack has under this name.
-  std::optional<std::uint32_t> FindByName(const std::string& name);
   // Why the connection of a domain failed, from the kernel or the drivers' nodes.
   std::string FailureText(Domain& domain);
 
@@ -149,6 +141,7 @@ class Supervisor {
   ControlSocket control_;
   std::unique_ptr<HangWatch> hang_watch_;
   std::uint32_t primary_ = 0;  // the domain this runs in
+  std::optional<ToolstackNodes> toolstack_;
   std::vector<std::unique_ptr<Domain>> domains_;
   Domain* created_ = nullptr;          // whose creation runs
   std::deque<Domain*> to_be_created_;  // wait for their turn
