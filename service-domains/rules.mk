@@ -10,7 +10,8 @@ build/obj/service-domains/%.o: static_compile_flags += -Wno-missing-field-initia
 
 service_objects = $(patsubst %,build/obj/service-domains/%.o,$(1))
 
-build/bin/network-init: $(call service_objects,common/process_one common/xenstore_client network/init)
+build/bin/network-init: $(call service_objects,common/process_one common/xenstore_client \
+  network/init network/last_lease) build/obj/tools/common/lease.o build/obj/tools/common/text.o
 build/bin/storage-init: $(call service_objects,common/process_one common/xenstore_client \
   storage/disk storage/fault_layer storage/init storage/unnamed_files)
 build/bin/storage-daemon: $(call service_objects,$(addprefix storage/,attributes daemon directories \

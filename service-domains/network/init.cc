@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // First process of the network domain. The kernel does the domain's work; this brings its
-// interfaces up, whenever a NIC appears, and keeps a DHCP client on each.
+// interfaces up, whenever a NIC appears, with what the last domain had by DHCP, and keeps a DHCP
+// client on each.
 #include <linux/netlink.h>
 #include <net/if.h>
 #include <poll.h>
@@ -19,6 +20,7 @@
 
 #include "service-domains/common/process_one.h"
 #include "service-domains/common/xenstore_client.h"
+#include "service-domains/network/last_lease.h"
 
 namespace vos::service {
 namespace {
@@ -64,6 +66,7 @@ class DhcpClients {
       const auto same = [&name](const auto& client) { return client.second == name; };
       if (std::ranges::any_of(clients_, same)) continue;
       BringUp(name);
+      RestoreLastLease(name);
       Start(name);
     }
   }

@@ -13,6 +13,7 @@
 #include "kernel/virtuos/abi/virtuos.h"
 #include "tools/common/control_device.h"
 #include "tools/common/kernel_state.h"
+#include "tools/common/lease.h"
 #include "tools/common/text.h"
 #include "tools/common/text_file.h"
 #include "tools/vosd/core_files.h"
@@ -92,6 +93,7 @@ struct Supervisor::Domain {
   std::unique_ptr<HandshakeWatch> handshake;
   std::string resolver_path;              // watched; empty: not
   std::string resolver_text;              // written to resolv.conf last
+  std::optional<Lease> lease;             // of the last domain that had one
   std::unique_ptr<KeeperProcess> keeper;  // of its addresses and routes; none: it has none
   bool core_wanted = false;               // of what is left of a domain, whatever life.died() says
   std::uint32_t core_tried = 0;           // domain whose memory was kept, or could not be
@@ -467,7 +469,17 @@ LifeCycle::Steps Supervisor::WriteNodes(Domain& domain) {
   domain.nodes.emplace(primary_, domain.life.domid());
   const auto written = domain.nodes->Write(tools_.store, domain.settings.kind);
   if (!written) return domain.life.OnFailure(written.error().message);
+  GiveLease(domain, domain.life.domid());
   return {};
+}
+
+void Supervisor::GiveLease(const Domain& domain, std::uint32_t domid) {
+  if (!domain.lease) return;
+  const auto written = tools_.store.Commit([&](XenStore::Transaction& transaction) {
+    transaction.Write(std::format("/local/domain/{}/{}", domid, kLastLeaseNode),
+                      FormatLease(*domain.lease));
+  });
+  if (!written) Say(domain, "its lease: " + written.error().message);
 }
 
 LifeCycle::Steps Supervisor::Watch(Domain& domain) {
@@ -580,6 +592,7 @@ void Supervisor::OnStandbyChange(Domain& standby) {
   if (phase != Phase::kConnected) {
     Do(domain, domain.life.OnFailure("its standby failed: " + standby.life.reason()));
   } else if (domain.takeover->heir() == 0) {
+    GiveLease(domain, standby.life.domid());
     domain.takeover->SetHeir(standby.life.domid());
     Hurry(domain);
   }
@@ -821,6 +834,8 @@ void Supervisor::OnResolverChange(Domain& domain) {
   if (domain.resolver_path.empty()) return;
   const auto value = tools_.store.Read(domain.resolver_path);
   if (!value) return;
+  const std::string directory = std::format("/local/domain/{}/", domain.life.domid());
+  domain.lease = ParseLease(tools_.store.Read(directory + kLeaseNode).value_or(""));
   const ResolverConfiguration configuration = MakeResolverConfiguration(*value);
   if (configuration.rejected > 0) {
     Say(domain, std::format("left out {} unusable pieces of its resolver settings",

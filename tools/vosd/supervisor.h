@@ -85,6 +85,8 @@ class Supervisor {
   // The toolstack is done with the domain, which perhaps had not had its turn yet.
   void EndCreation(Domain& domain);
   LifeCycle::Steps WriteNodes(Domain& domain);
+  // Tells a new domain, before it has its NIC or asks for a lease, what the last one had.
+  void GiveLease(const Domain& domain, std::uint32_t domid);
   LifeCycle::Steps Watch(Domain& domain);
   LifeCycle::Steps Attach(Domain& domain);
   // The namespace, to the network domain, unless that was done before in this boot: what an operator
