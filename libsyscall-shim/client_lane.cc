@@ -48,7 +48,7 @@ void Ring(const Session& session, std::byte* base, std::uint32_t index) {
   const std::uint32_t poller = vos_load(&LaneS(base, index)->status.poller);
   if (poller < VOS_MAX_POLLERS && vos_load(&ExtentS(base, 0)->active[poller]) != 0) return;
   state->kicks.fetch_add(1, kRelaxed);
-  kernel.virtuos(VOS_CALL_KICK, DomainArgument(session.kind) | index);
+  kernel.virtuos(VOS_CALL_KICK, vos_call_arg(session.kind, index, 0, 0));
 }
 
 // Waits out, without blocking, what a call that never returned left on its lane. False: it is not
@@ -121,7 +121,7 @@ void ReclaimLanes(Session& session, const ThreadLane& thread, int self, std::uin
 void Extend(Session& session) {
   const std::uint32_t extents = session.extents.load(kRelaxed);
   if (extents == VOS_MAX_EXTENTS) return;
-  const long index = kernel.virtuos(VOS_CALL_EXTEND, DomainArgument(session.kind));
+  const long index = kernel.virtuos(VOS_CALL_EXTEND, vos_call_arg(session.kind, 0, 0, 0));
   if (index != static_cast<long>(extents)) return;
   session.extents.store(extents + 1, kRelaxed);
   const std::uint64_t lanes = (1ull << VOS_EXTENT_LANES) - 1;
@@ -285,9 +285,6 @@ Exchange ClientLane::Run(const vos_request& request, Patience patience,
 bool ClientLane::AwaitCompletion(const vos_completion& slot, vos_lane_position position,
                                  Patience patience) {
   std::uint64_t budget = vos_load(&HeaderOf(base_)->spin_cycles);
-  // The service's hint can only shorten the spin.
-  const std::uint64_t hint = vos_load(&s_->status.spin_hint);
-  if (hint != 0) budget = std::min(budget, 2 * hint);
   if (patience == Patience::kDisk) budget >>= kDiskSpinShift;
   const std::uint64_t start = __rdtsc();
   do {
@@ -306,9 +303,8 @@ bool ClientLane::AwaitCompletion(const vos_completion& slot, vos_lane_position p
     }
     // The kernel arms the lane and looks again before it lets us sleep.
     state->waits.fetch_add(1, kRelaxed);
-    const long result =
-        kernel.virtuos(VOS_CALL_WAIT, DomainArgument(session_.kind) | index_ | position.entry << 8 |
-                                          static_cast<unsigned long>(position.turn) << 32);
+    const long result = kernel.virtuos(
+        VOS_CALL_WAIT, vos_call_arg(session_.kind, index_, position.entry, position.turn));
     if (vos_lane_completed(&slot, position.turn)) return true;
     // A handler ran. The request is out and is never abandoned.
     if (result == -EINTR) continue;

@@ -195,7 +195,7 @@ void NoteFileSizeLimit() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (!state->entering.load() && StateOf(Domain::kStorage).current.load() == nullptr) return;
   // Of all calls the one without a consequence: it rings for lane 0.
-  kernel.virtuos(VOS_CALL_KICK, DomainArgument(VOS_DOMAIN_STORAGE));
+  kernel.virtuos(VOS_CALL_KICK, vos_call_arg(VOS_DOMAIN_STORAGE, 0, 0, 0));
 }
 
 }  // namespace vos::shim

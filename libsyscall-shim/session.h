@@ -29,11 +29,6 @@ constexpr std::uint32_t KindOf(Domain domain) {
   return domain == Domain::kNetwork ? VOS_DOMAIN_NETWORK : VOS_DOMAIN_STORAGE;
 }
 
-// The domain, a VOS_DOMAIN_*, in the arguments of VOS_CALL_EXTEND, _KICK and _WAIT.
-constexpr unsigned long DomainArgument(std::uint32_t kind) {
-  return static_cast<unsigned long>(kind) << 16;
-}
-
 // Calls that a session would serve, which a process makes by trap before it asks for one: data
 // calls on Internet sockets; positioned ones and syncs on files of the domain.
 inline constexpr std::uint32_t kTrapsBeforeSession = 16;

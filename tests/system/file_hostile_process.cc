@@ -59,10 +59,8 @@ class Session {
     __atomic_store_n(&slot.turn, turn_, __ATOMIC_RELEASE);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     c->doorbell[0]++;
-    const uint64_t domain = uint64_t{VOS_DOMAIN_STORAGE} << 16;
-    CHECK_OK(Virtuos(VOS_CALL_KICK, domain));
-    const uint64_t which = uint64_t{entry_} << 8 | domain | uint64_t{turn_} << 32;
-    while (Virtuos(VOS_CALL_WAIT, which) < 0)
+    CHECK_OK(Virtuos(VOS_CALL_KICK, vos_call_arg(VOS_DOMAIN_STORAGE, 0, 0, 0)));
+    while (Virtuos(VOS_CALL_WAIT, vos_call_arg(VOS_DOMAIN_STORAGE, 0, entry_, turn_)) < 0)
       if (errno != EINTR) FAIL("the session dies of one request");
     CHECK_EQ(__atomic_load_n(&result.turn, __ATOMIC_ACQUIRE), turn_);
     if (++entry_ == VOS_USER_LANE_DEPTH) entry_ = 0, turn_++;
@@ -233,7 +231,6 @@ void Random(unsigned seed) {
     __atomic_store_n(&slot.turn, request.turn, __ATOMIC_RELEASE);
     if (request.turn == at.turn && ++at.entry == VOS_USER_LANE_DEPTH) at.entry = 0, at.turn++;
     session.control()->doorbell[lane]++;
-    const uint64_t domain = uint64_t{VOS_DOMAIN_STORAGE} << 16;
     switch (any(6)) {
       case 0:
         files[which] = Open("random-" + std::to_string(which), O_RDWR);
@@ -245,10 +242,10 @@ void Random(unsigned seed) {
         StoreIntoMapping(files[which]);
         break;
       case 3:  // ended by the timer, if it never comes
-        Virtuos(VOS_CALL_WAIT, lane | any(8) << 8 | domain | uint64_t{any(4)} << 32);
+        Virtuos(VOS_CALL_WAIT, vos_call_arg(VOS_DOMAIN_STORAGE, lane, any(8), any(4)));
         break;
       default:
-        Virtuos(VOS_CALL_KICK, any(8) ? lane | domain : word());
+        Virtuos(VOS_CALL_KICK, any(8) ? vos_call_arg(VOS_DOMAIN_STORAGE, lane, 0, 0) : word());
         break;
     }
     memset(session.arena() + any(kArenaBytes - 100), static_cast<int>(random()), 100);

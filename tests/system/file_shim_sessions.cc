@@ -42,7 +42,8 @@ long Enter(uint32_t domain) {
 
 // Sessions as the kernel gives them, without the library.
 void Direct(int fd, int socket) {
-  constexpr unsigned long kStorage = VOS_DOMAIN_STORAGE << 16, kNetwork = VOS_DOMAIN_NETWORK << 16;
+  const uint64_t kStorage = vos_call_arg(VOS_DOMAIN_STORAGE, 0, 0, 0);
+  const uint64_t kNetwork = vos_call_arg(VOS_DOMAIN_NETWORK, 0, 0, 0);
   CHECK_EQ(Virtuos(VOS_CALL_SERVING, fd), VOS_DOMAIN_STORAGE);
   CHECK_EQ(Virtuos(VOS_CALL_SERVING, socket), VOS_DOMAIN_NETWORK);
   int ends[2];

@@ -22,7 +22,7 @@ namespace {
 constexpr int kMisuses = 20'000;
 constexpr int kMisusesOfProcess = 1'000;
 // The session with the network domain, as the calls name it.
-constexpr unsigned long kNetwork = VOS_DOMAIN_NETWORK << 16;
+const uint64_t kNetwork = vos_call_arg(VOS_DOMAIN_NETWORK, 0, 0, 0);
 
 struct Report {
   int misuses;
@@ -149,7 +149,7 @@ class Attacker {
       position.turn++;
     }
     C(0).doorbell[lane]++;
-    if (Any(2)) Count(Virtuos(VOS_CALL_KICK, kNetwork | lane));
+    if (Any(2)) Count(Virtuos(VOS_CALL_KICK, vos_call_arg(VOS_DOMAIN_NETWORK, lane, 0, 0)));
   }
 
   void Count(long result) { report_.refused += result < 0; }
@@ -176,11 +176,12 @@ class Attacker {
         C(0).doorbell[Any(64)] = static_cast<uint8_t>(Word());
         break;
       case 8:
-        Count(Virtuos(VOS_CALL_KICK, Any(2) ? kNetwork | lane : Word()));
+        Count(
+            Virtuos(VOS_CALL_KICK, Any(2) ? vos_call_arg(VOS_DOMAIN_NETWORK, lane, 0, 0) : Word()));
         break;
       case 9:  // a timer ends the wait for what never comes
         Count(Virtuos(VOS_CALL_WAIT,
-                      Any(2) ? kNetwork | lane | Any(8) << 8 | uint64_t{Any(4)} << 32 : Word()));
+                      Any(2) ? vos_call_arg(VOS_DOMAIN_NETWORK, lane, Any(8), Any(4)) : Word()));
         break;
       case 10:
         if (Any(20) == 0) {

@@ -12,7 +12,7 @@
 using namespace vos::testing;
 
 // The session with the network domain, as the calls name it.
-static constexpr unsigned long kNetwork = VOS_DOMAIN_NETWORK << 16;
+static const uint64_t kNetwork = vos_call_arg(VOS_DOMAIN_NETWORK, 0, 0, 0);
 
 static long Virtuos(unsigned long op, unsigned long argument) {
   return syscall(SYS_prctl, PR_VIRTUOS, op, argument, 0, 0);
@@ -58,7 +58,9 @@ int main() {
       CHECK(errno == ENOSPC || errno == ENOMEM || errno == ENOBUFS);
       CHECK(extents <= static_cast<int>(VOS_MAX_EXTENTS));
       printf("%d extents\n", extents);
-      CHECK_FAILS(Virtuos(VOS_CALL_KICK, kNetwork | VOS_MAX_USER_LANES), EINVAL);
+      CHECK_FAILS(
+          Virtuos(VOS_CALL_KICK, vos_call_arg(VOS_DOMAIN_NETWORK, VOS_MAX_USER_LANES, 0, 0)),
+          EINVAL);
       // A child has none of it.
       Join(Fork([&] {
         CHECK_FAILS(Virtuos(VOS_CALL_KICK, kNetwork), ENOENT);

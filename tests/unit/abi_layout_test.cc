@@ -63,7 +63,6 @@ const Place kActual[] = {
     WHOLE(vos_lane_control),
     WHOLE(vos_lane_status),
     FIELD(vos_lane_status, poller),
-    FIELD(vos_lane_status, spin_hint),
     WHOLE(vos_user_lane_c),
     FIELD(vos_user_lane_c, request),
     WHOLE(vos_user_lane_s),

@@ -186,7 +186,7 @@ class SimulatedSession {
     const std::uint64_t kind = operation == VOS_CALL_ENTER
                                    ? reinterpret_cast<vos_enter*>(argument)->domain
                                : operation == VOS_CALL_SERVING ? VOS_DOMAIN_STORAGE
-                                                               : argument >> 16 & 0xffff;
+                                                               : vos_call_arg_domain(argument);
     for (const Domain domain : kAllDomains) {
       if (KindOf(domain) == kind && Instance(domain) != nullptr) {
         return Instance(domain)->Call(operation, argument);
@@ -218,8 +218,8 @@ class SimulatedSession {
         kicked_.store(true);
         return 0;
       case VOS_CALL_WAIT:
-        return Wait(argument & 0xff, argument >> 8 & 0xff,
-                    static_cast<std::uint32_t>(argument >> 32));
+        return Wait(vos_call_arg_lane(argument), vos_call_arg_entry(argument),
+                    vos_call_arg_turn(argument));
       default:
         return -EINVAL;
     }

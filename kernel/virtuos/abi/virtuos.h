@@ -348,8 +348,7 @@ VOS_ASSERT(sizeof(struct vos_lane_control) == VOS_LINE_SIZE);
 struct vos_lane_status {
 	__u32 park_epoch;		/* odd: parked, a doorbell is needed */
 	__u32 poller;			/* index of the poller that serves this lane */
-	__u32 spin_hint;		/* TSC cycles of an operation; so far 0, unknown */
-	__u32 unused[13];
+	__u32 unused[14];
 };
 VOS_ASSERT(sizeof(struct vos_lane_status) == VOS_LINE_SIZE);
 
@@ -464,12 +463,12 @@ VOS_ASSERT(sizeof(struct vos_session_header) == 64);
 enum vos_call_op {
 	/* arg: struct vos_enter *. Creates this process's user session with a domain. */
 	VOS_CALL_ENTER		= 1,
-	/* arg: domain << 16. Adds an extent of lanes. Returns its index. */
+	/* arg: vos_call_arg(domain, 0, 0, 0). Adds an extent of lanes. Returns its index. */
 	VOS_CALL_EXTEND		= 2,
-	/* arg: lane | domain << 16. Rings for a lane of a cold session. */
+	/* arg: vos_call_arg(domain, lane, 0, 0). Rings for a lane of a cold session. */
 	VOS_CALL_KICK		= 3,
 	/*
-	 * arg: lane | entry << 8 | domain << 16 | turn << 32. Sleeps until that entry is
+	 * arg: vos_call_arg(domain, lane, entry, turn). Sleeps until that entry is
 	 * complete: 0. Steps the lane's arm word by itself before each look.
 	 * -ENETDOWN: the session died, if need be because the completion
 	 * never came, and is closed: the entry is complete, or never will be;
@@ -487,6 +486,32 @@ enum vos_call_op {
 	 */
 	VOS_CALL_SERVING	= 6,
 };
+
+/* bits 63..32 turn, 31..16 domain, 15..8 entry of the lane, 7..0 lane of the session */
+static inline __u64 vos_call_arg(__u32 domain, __u32 lane, __u32 entry, __u32 turn)
+{
+	return (__u64)turn << 32 | (domain & 0xffff) << 16 | (entry & 0xff) << 8 | (lane & 0xff);
+}
+
+static inline __u32 vos_call_arg_domain(__u64 arg)
+{
+	return (__u32)(arg >> 16) & 0xffff;
+}
+
+static inline __u32 vos_call_arg_lane(__u64 arg)
+{
+	return (__u32)arg & 0xff;
+}
+
+static inline __u32 vos_call_arg_entry(__u64 arg)
+{
+	return (__u32)(arg >> 8) & 0xff;
+}
+
+static inline __u32 vos_call_arg_turn(__u64 arg)
+{
+	return (__u32)(arg >> 32);
+}
 
 struct vos_enter {
 	__u32 abi_version;		/* in */
@@ -536,9 +561,9 @@ VOS_ASSERT(sizeof(struct vos_object_state) == VOS_LINE_SIZE);
 /* Written by the primary kernel (read-only to the service): 16 bytes per object. */
 struct vos_object_interest {
 	__u32 arm;			/* changed: one READY event is wanted */
-	__u32 interest;			/* EPOLL* anybody waits for; 0: all, as so far */
-	__u32 flags;			/* VOS_INTEREST_* */
 	__u32 unused;
+	__u32 flags;			/* VOS_INTEREST_* */
+	__u32 unused2;
 };
 VOS_ASSERT(sizeof(struct vos_object_interest) == 16);
 

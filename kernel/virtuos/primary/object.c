@@ -22,10 +22,6 @@
 #define VOS_MASK_ALLOWED ((__force u32)(EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLERR | EPOLLHUP | \
 		EPOLLRDNORM | EPOLLRDBAND | EPOLLWRNORM | EPOLLWRBAND | EPOLLMSG | EPOLLRDHUP))
 
-/* An object whose domain is gone: every wait ends and finds out. */
-#define VOS_MASK_FAILED (EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLERR | EPOLLHUP | \
-		EPOLLRDHUP)
-
 /*
  * An object may move to another connection (vos_object_replace()) once its own
  * has failed. Whoever is not its owner takes the connection from here, once,
@@ -175,7 +171,6 @@ static void vos_object_appear(struct vos_object *object, struct vos_connection *
 
 	object->arm = vos_load(&interest->arm);
 	WRITE_ONCE(object->told, object->arm);
-	vos_store(&interest->interest, 0);
 	vos_store(&interest->flags, 0);
 	/* The service publishes when it has made the object. */
 	vos_store(&state[object->index].mask, 0);
@@ -318,7 +313,7 @@ void vos_object_replace(struct vos_object *object, struct vos_object *fresh)
 
 __poll_t vos_object_mask(struct vos_object *object)
 {
-	__poll_t mask = VOS_MASK_FAILED;
+	__poll_t mask = VOS_MASK_OVER;
 	struct vos_connection *c;
 
 	rcu_read_lock();
@@ -500,7 +495,7 @@ void vos_object_fail_all(struct vos_connection *c)
 		rcu_read_lock();
 		object = rcu_dereference(c->object[i]);
 		if (object)
-			object->ready(object, VOS_MASK_FAILED);
+			object->ready(object, VOS_MASK_OVER);
 		rcu_read_unlock();
 	}
 }

@@ -326,6 +326,10 @@ enum vos_object_class {
 	VOS_OBJECT_CLASSES
 };
 
+/* Of an object whose domain is gone: every wait ends, and finds out. */
+#define VOS_MASK_OVER	(EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLERR | EPOLLHUP | \
+			 EPOLLRDHUP)
+
 /* An object as the primary sees it; embedded in its owner (a proxy sock). */
 struct vos_object {
 	struct vos_connection *connection;	/* a reference is held */
@@ -335,8 +339,8 @@ struct vos_object {
 	enum vos_object_class class;
 	struct vos_object_user *user;	/* who is charged, in its connection */
 	/*
-	 * A READY event, or the connection failed (mask EPOLLERR | EPOLLHUP |
-	 * EPOLLIN | EPOLLOUT). Softirq context, under RCU; must not sleep.
+	 * A READY event, or the connection failed (VOS_MASK_OVER). Softirq
+	 * context, under RCU; must not sleep.
 	 */
 	void (*ready)(struct vos_object *object, __poll_t mask);
 	spinlock_t arm_lock;
@@ -376,7 +380,7 @@ void vos_object_replace(struct vos_object *object, struct vos_object *fresh);
 struct vos_connection *vos_object_connection(const struct vos_object *object);
 /* Is the connection it is in at the moment connected? */
 bool vos_object_usable(const struct vos_object *object);
-/* The readiness word, filtered; EPOLLERR|EPOLLHUP|... once the connection failed. */
+/* The readiness word, filtered; VOS_MASK_OVER once the connection failed. */
 __poll_t vos_object_mask(struct vos_object *object);
 /* As the domain last published it, even if it has failed since. */
 __poll_t vos_object_last_mask(struct vos_object *object);

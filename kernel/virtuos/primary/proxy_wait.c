@@ -46,10 +46,6 @@ void vos_proxy_established(struct vos_proxy *proxy)
 
 /* -------------------------------------------------------------- outage */
 
-/* Everything, and that it is over. */
-#define VOS_MASK_OVER	(EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLERR | EPOLLHUP | \
-			 EPOLLRDHUP)
-
 /* What a socket can do while there is no domain for it. */
 static __poll_t vos_proxy_outage_mask(struct vos_proxy *proxy)
 {

@@ -3,7 +3,6 @@
  * What a process asks of its sessions by prctl(): one with a domain, more
  * lanes, a doorbell when nobody looks, sleeping until a completion is there.
  */
-#include <linux/bitfield.h>
 #include <linux/file.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
@@ -21,8 +20,6 @@
 #define VOS_WAIT_TIMEOUT	(VOS_CALL_TIMEOUT / 2)
 #define VOS_WAIT_ROUNDS		(VOS_CALL_TIMEOUT / VOS_WAIT_TIMEOUT)
 #define VOS_WAIT_ROUNDS_DISK	(VOS_CALL_DISK_TIMEOUT / VOS_WAIT_TIMEOUT)
-/* Where the arguments of EXTEND, KICK and WAIT say which domain. */
-#define VOS_ARGUMENT_DOMAIN	GENMASK_ULL(31, 16)
 
 /* --------------------------------------------------------------- ENTER */
 
@@ -91,7 +88,7 @@ static long vos_session_extend(struct vos_session *session, u64 argument)
 	u32 index;
 	long err;
 
-	if (argument & ~VOS_ARGUMENT_DOMAIN)
+	if (argument != vos_call_arg(vos_call_arg_domain(argument), 0, 0, 0))
 		return -EINVAL;
 	if (mutex_lock_killable(&session->lock))
 		return -EINTR;
@@ -117,7 +114,7 @@ unlock:
 
 /* -------------------------------------------------------- KICK and WAIT */
 
-static struct vos_session_extent *vos_session_lane_extent(struct vos_session *session, u64 lane)
+static struct vos_session_extent *vos_session_lane_extent(struct vos_session *session, u32 lane)
 {
 	if (lane >= VOS_MAX_USER_LANES)
 		return NULL;
@@ -134,10 +131,11 @@ static int vos_session_ring(struct vos_session *session, u32 lane)
 
 static long vos_session_kick(struct vos_session *session, u64 argument)
 {
-	u64 lane = argument & ~VOS_ARGUMENT_DOMAIN;
+	u32 lane = vos_call_arg_lane(argument);
 	int err;
 
-	if (!vos_session_lane_extent(session, lane))
+	if (argument != vos_call_arg(vos_call_arg_domain(argument), lane, 0, 0) ||
+	    !vos_session_lane_extent(session, lane))
 		return -EINVAL;
 	err = vos_session_ring(session, lane);
 	return err < 0 ? vos_call_error(session->connection, err) : 0;
@@ -243,9 +241,9 @@ static long vos_session_wait(struct vos_session *session, u64 argument)
 {
 	struct vos_awaited awaited = {
 		.session = session,
-		.lane = argument & 0xff,
-		.entry = (argument >> 8) & 0xff,
-		.turn = argument >> 32,
+		.lane = vos_call_arg_lane(argument),
+		.entry = vos_call_arg_entry(argument),
+		.turn = vos_call_arg_turn(argument),
 	};
 	int status;
 
@@ -353,7 +351,7 @@ long virtuos_prctl(int option, unsigned long op, unsigned long arg, unsigned lon
 		return vos_copy_range_set((const struct vos_copy_range __user *)arg);
 	if (op == VOS_CALL_SERVING)
 		return vos_session_serving(arg);
-	session = vos_session_of(current->mm, FIELD_GET(VOS_ARGUMENT_DOMAIN, arg));
+	session = vos_session_of(current->mm, vos_call_arg_domain(arg));
 	if (!session)
 		return -ENOENT;
 	result = vos_session_do(session, op, arg);

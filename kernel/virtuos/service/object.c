@@ -28,8 +28,6 @@
 					       EPOLLHUP | EPOLLRDNORM | EPOLLRDBAND | \
 					       EPOLLWRNORM | EPOLLWRBAND | EPOLLMSG | \
 					       EPOLLRDHUP))
-/* What every waiter is told, whatever it waits for. */
-#define VOS_ALWAYS_WANTED	((__force u32)(EPOLLERR | EPOLLHUP))
 
 /* On a socket's wait queue: under its lock, interrupts off, often in softirq. */
 static int vos_object_wake(struct wait_queue_entry *wait, unsigned int mode, int flags, void *key)
@@ -256,19 +254,12 @@ void vos_service_object_remove_all(struct vos_service *s)
 	}
 }
 
-/* Does the primary want to hear of this mask? Uses up its arming if so. */
-static bool vos_object_wanted(struct vos_service_object *object, u32 mask)
+/* Does the primary want to hear of the object? Uses up its arming if so. */
+static bool vos_object_wanted(struct vos_service_object *object)
 {
-	const struct vos_object_interest *line =
-		vos_service_interest(object->service, object->index);
-	u32 arm = vos_load_acquire(&line->arm);
-	u32 interest;
+	u32 arm = vos_load(&vos_service_interest(object->service, object->index)->arm);
 
 	if (arm == object->arm_seen)
-		return false;
-	/* Not older than arm: the primary stores it first. */
-	interest = vos_load(&line->interest);
-	if (interest && !(mask & (interest | VOS_ALWAYS_WANTED)))
 		return false;
 	object->arm_seen = arm;
 	return true;
@@ -292,8 +283,8 @@ static bool vos_object_wanted(struct vos_service_object *object, u32 mask)
  * object is queued for another publication: vos_poller_object_ready() and
  * the poller order the queued flag against the poll by full barriers.
  *
- * An arming is used up only by a mask it asks for. A loss of bits, or a mask
- * without anything, wakes nobody.
+ * A loss of bits, or a mask without anything, wakes nobody and uses up no
+ * arming.
  *
  * Return: the mask, EPOLL*; 0 of a removed object.
  */
@@ -321,7 +312,7 @@ u32 vos_service_object_publish(struct vos_service_object *object, bool event)
 		vos_store_release(&state->sequence, ++object->sequence);
 		/* Pairs with the barrier in vos_object_arm() of the primary. */
 		vos_full_barrier();
-		if (mask && (event || gained) && vos_object_wanted(object, mask))
+		if (mask && (event || gained) && vos_object_wanted(object))
 			vos_poller_event_object(object);
 	}
 	spin_unlock(&object->publish_lock);
