@@ -168,6 +168,19 @@ static inline bool vos_proxy_cut_short(int err, struct vos_connection *c)
 {
 	return err == -ENETDOWN && !vos_connection_usable(c);
 }
+/* Domains that may die under one call before it says ENETDOWN. */
+#define VOS_PROXY_ATTEMPTS	5
+/*
+ * Ends an attempt that gave @err in @c, the reference to which it takes: is the
+ * call to be made again? @attempts, 0 at first, counts.
+ */
+static inline bool vos_proxy_again(int err, struct vos_connection *c, int *attempts)
+{
+	bool again = vos_proxy_cut_short(err, c) && ++*attempts < VOS_PROXY_ATTEMPTS;
+
+	vos_connection_put(c);
+	return again;
+}
 
 /* In proxy_socket.c: it is in another connection now. Under history->lock. */
 void vos_proxy_moved(struct vos_proxy *proxy);

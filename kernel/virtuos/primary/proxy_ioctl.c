@@ -55,7 +55,7 @@ static int vos_ioctl_call(struct vos_connection *c, u64 handle, struct net *net,
 static int vos_proxy_ioctl_call(struct vos_proxy *proxy, unsigned int cmd, void *data, u32 length)
 {
 	struct vos_connection *c;
-	bool again;
+	int attempts = 0;
 	int res;
 
 	do {
@@ -64,9 +64,7 @@ static int vos_proxy_ioctl_call(struct vos_proxy *proxy, unsigned int cmd, void 
 			return PTR_ERR(c);
 		res = vos_ioctl_call(c, READ_ONCE(proxy->object.handle), sock_net(&proxy->sk), cmd,
 				     data, length);
-		again = vos_proxy_cut_short(res, c);
-		vos_connection_put(c);
-	} while (again);
+	} while (vos_proxy_again(res, c, &attempts));
 	return res;
 }
 

@@ -375,6 +375,100 @@ static int vos_proxy_unload(struct vos_proxy *proxy, struct vos_call *call, cons
 	return n == bytes || (n && keep) ? n : -EFAULT;
 }
 
+/* One receive, and where in the arena its parts are: name, control data, payload. */
+struct vos_receive {
+	struct msghdr *msg;
+	size_t capacity;		/* bytes of payload */
+	u32 flags;			/* MSG_*, for the domain */
+	u32 control_max;		/* bytes of control data */
+	u32 header;			/* bytes before the payload */
+	bool stream;
+	bool with_name;
+	bool inlined;			/* in the completion, no arena */
+};
+
+/* Makes the call. 0: it is complete, and still to be ended. */
+static int vos_receive_run(struct vos_proxy *proxy, struct vos_connection *c,
+			   const struct vos_receive *r, struct vos_call *call)
+{
+	int err = vos_call_begin(call, c, VOS_OP_RECV, r->inlined ? 0 : r->header + r->capacity);
+
+	if (err)
+		return vos_proxy_call_error(proxy, err, VOS_USE_RECEIVE);
+	call->request.handle = READ_ONCE(proxy->object.handle);
+	call->request.len = r->capacity;
+	call->request.flags = VOS_REQ_NONBLOCK;
+	if (r->inlined) {
+		call->request.flags |= VOS_REQ_INLINE;
+		call->request.msg_flags = r->flags;
+	} else {
+		call->request.arg.msg.flags = r->flags;
+		call->request.arg.msg.name_len = r->with_name ? VOS_MAX_ADDRESS : 0;
+		call->request.arg.msg.control_len = r->control_max;
+		call->request.arg.msg.caps = vos_current_caps(sock_net(&proxy->sk)->user_ns);
+	}
+	err = vos_call_run(call);
+	if (err) {
+		vos_call_end(call);
+		return vos_proxy_call_error(proxy, err, VOS_USE_RECEIVE);
+	}
+	return 0;
+}
+
+/* Where the *bytes of payload are; NULL, *bytes and *res 0: it makes no sense. */
+static const void *vos_receive_payload(const struct vos_receive *r, const struct vos_call *call,
+				       size_t *bytes, int *res)
+{
+	*bytes = min_t(size_t, *res, r->capacity);
+	/* MSG_TRUNC on a stream: the bytes are gone, nobody sees them. */
+	if (r->stream && (r->flags & MSG_TRUNC) && !(r->flags & MSG_ERRQUEUE))
+		*bytes = 0;
+	if ((call->completion.flags & VOS_CPL_INLINE) && *bytes <= VOS_RECV_INLINE)
+		return call->completion.imm;
+	if (!r->inlined)
+		return call->data + r->header;
+	vos_count(call->connection, VOS_COUNT_REJECTED);
+	*bytes = 0;
+	*res = 0;
+	return NULL;
+}
+
+/* Gives the caller what has come, @res by the domain, and ends the call. */
+static int vos_receive_take(struct vos_proxy *proxy, const struct vos_receive *r,
+			    struct vos_call *call, int res)
+{
+	struct msghdr *msg = r->msg;
+	u32 control_len = 0;
+	void *control = NULL;
+	const void *payload;
+	size_t bytes;
+	int n;
+
+	msg->msg_flags |= call->completion.aux & VOS_RECEIVED_FLAGS;
+	if (r->with_name) {
+		u32 length = min_t(u32, call->completion.pos, VOS_MAX_ADDRESS);
+
+		memcpy(msg->msg_name, call->data, length);
+		msg->msg_namelen = length;
+	}
+	if (r->control_max) {
+		control_len = min_t(u32, call->completion.pos >> 32, r->control_max);
+		control = kmemdup(call->data + vos_message_name(r->with_name), control_len,
+				  GFP_KERNEL);
+		if (!control)
+			msg->msg_flags |= MSG_CTRUNC;
+	}
+	payload = vos_receive_payload(r, call, &bytes, &res);
+	/* A peek has taken nothing. */
+	n = vos_proxy_unload(proxy, call, payload, bytes, &msg->msg_iter,
+			     r->stream && !(r->flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)));
+	/* Only now: it may fault, too. */
+	if (control)
+		vos_proxy_put_control(msg, control, control_len);
+	kfree(control);
+	return n == bytes ? res : n;
+}
+
 /*
  * One operation, without waiting; capacity bytes of payload at most. Returns
  * what recvmsg() returns; of a datagram with MSG_TRUNC that may be more.
@@ -383,85 +477,33 @@ static int vos_proxy_recv_in(struct vos_proxy *proxy, struct vos_connection *c,
 			     struct msghdr *msg, size_t capacity, u32 flags, bool with_control,
 			     __poll_t *mask)
 {
-	bool stream = vos_proxy_is_stream(proxy);
-	u32 control_max = with_control ? min_t(size_t, msg->msg_controllen, VOS_MAX_CONTROL) : 0;
-	/* A stream's name stays empty, as in Linux. */
-	bool with_name = msg->msg_name && (!stream || (flags & MSG_ERRQUEUE));
-	u32 header = vos_message_header(with_name ? VOS_MAX_ADDRESS : 0, control_max);
-	bool inlined = !header && capacity <= VOS_RECV_INLINE;
-	u32 control_len = 0;
-	void *control = NULL;
+	struct vos_receive r = {
+		.msg = msg,
+		.capacity = capacity,
+		.flags = flags,
+		.control_max = with_control ? min_t(size_t, msg->msg_controllen, VOS_MAX_CONTROL) :
+					      0,
+		.stream = vos_proxy_is_stream(proxy),
+	};
 	struct vos_call call;
-	const void *payload;
-	size_t bytes;
 	int res;
-	int err;
 
-	err = vos_call_begin(&call, c, VOS_OP_RECV, inlined ? 0 : header + capacity);
-	if (err)
-		return vos_proxy_call_error(proxy, err, VOS_USE_RECEIVE);
-	call.request.handle = READ_ONCE(proxy->object.handle);
-	call.request.len = capacity;
-	call.request.flags = VOS_REQ_NONBLOCK;
-	if (inlined) {
-		call.request.flags |= VOS_REQ_INLINE;
-		call.request.msg_flags = flags;
-	} else {
-		call.request.arg.msg.flags = flags;
-		call.request.arg.msg.name_len = with_name ? VOS_MAX_ADDRESS : 0;
-		call.request.arg.msg.control_len = control_max;
-		call.request.arg.msg.caps = vos_current_caps(sock_net(&proxy->sk)->user_ns);
-	}
-	err = vos_call_run(&call);
-	if (err) {
-		vos_call_end(&call);
-		return vos_proxy_call_error(proxy, err, VOS_USE_RECEIVE);
-	}
+	/* A stream's name stays empty, as in Linux. */
+	r.with_name = msg->msg_name && (!r.stream || (flags & MSG_ERRQUEUE));
+	r.header = vos_message_header(r.with_name ? VOS_MAX_ADDRESS : 0, r.control_max);
+	r.inlined = !r.header && capacity <= VOS_RECV_INLINE;
+
+	res = vos_receive_run(proxy, c, &r, &call);
+	if (res)
+		return res;
 	*mask = (__force __poll_t)call.completion.pollmask;
 	res = vos_proxy_result(c, call.completion.res,
-			       !stream && (flags & MSG_TRUNC) ? INT_MAX : capacity);
+			       !r.stream && (flags & MSG_TRUNC) ? INT_MAX : capacity);
 	if (res < 0) {
 		vos_call_end(&call);
 		return res;
 	}
-
-	msg->msg_flags |= call.completion.aux & VOS_RECEIVED_FLAGS;
-	if (with_name) {
-		u32 length = min_t(u32, call.completion.pos, VOS_MAX_ADDRESS);
-
-		memcpy(msg->msg_name, call.data, length);
-		msg->msg_namelen = length;
-	}
-	if (control_max) {
-		control_len = min_t(u32, call.completion.pos >> 32, control_max);
-		control = kmemdup(call.data + vos_message_name(with_name), control_len,
-				  GFP_KERNEL);
-		if (!control)
-			msg->msg_flags |= MSG_CTRUNC;
-	}
-
-	bytes = min_t(size_t, res, capacity);
-	/* MSG_TRUNC on a stream: the bytes are gone, nobody sees them. */
-	if (stream && (flags & MSG_TRUNC) && !(flags & MSG_ERRQUEUE))
-		bytes = 0;
-	if ((call.completion.flags & VOS_CPL_INLINE) && bytes <= VOS_RECV_INLINE) {
-		payload = call.completion.imm;
-	} else if (!inlined) {
-		payload = call.data + header;
-	} else {
-		vos_count(c, VOS_COUNT_REJECTED);
-		bytes = 0;
-		res = 0;
-		payload = NULL;
-	}
-	/* A peek has taken nothing. */
-	err = vos_proxy_unload(proxy, &call, payload, bytes, &msg->msg_iter,
-			       stream && !(flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)));
-	/* Only now: it may fault, too. */
-	if (control)
-		vos_proxy_put_control(msg, control, control_len);
-	kfree(control);
-	return err == bytes ? res : err;
+	return vos_receive_take(proxy, &r, &call, res);
 }
 
 static int vos_proxy_recv_once(struct vos_proxy *proxy, struct msghdr *msg, size_t capacity,

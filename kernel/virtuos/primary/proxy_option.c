@@ -141,7 +141,7 @@ int vos_proxy_setsockopt(struct socket *sock, int level, int name, sockptr_t val
 	struct vos_proxy *proxy = vos_proxy(sock->sk);
 	struct vos_connection *c;
 	void *copy = NULL;
-	bool again;
+	int attempts = 0;
 	int err;
 
 	if (vos_option_is_local(level, name))
@@ -168,9 +168,7 @@ int vos_proxy_setsockopt(struct socket *sock, int level, int name, sockptr_t val
 		if (!err)
 			vos_proxy_changed(proxy, VOS_OP_SETSOCKOPT, level, name, copy, length);
 		vos_proxy_change_end(proxy);
-		again = vos_proxy_cut_short(err, c);
-		vos_connection_put(c);
-	} while (again);
+	} while (vos_proxy_again(err, c, &attempts));
 	if (!err && level == SOL_SOCKET)
 		vos_option_note(&proxy->sk, name, copy, length);
 out:
@@ -256,7 +254,7 @@ int vos_proxy_getsockopt(struct socket *sock, int level, int name, sockptr_t val
 	struct vos_connection *c;
 	void *buffer;
 	int room, bytes, error;
-	bool again;
+	int attempts = 0;
 	int err;
 
 	if (vos_option_is_local(level, name))
@@ -290,9 +288,7 @@ int vos_proxy_getsockopt(struct socket *sock, int level, int name, sockptr_t val
 		}
 		bytes = room;
 		err = vos_proxy_ask_option(proxy, c, level, name, buffer, &bytes);
-		again = vos_proxy_cut_short(err, c);
-		vos_connection_put(c);
-	} while (again);
+	} while (vos_proxy_again(err, c, &attempts));
 	if (!err && (copy_to_sockptr(value, buffer, min(room, bytes)) ||
 		     copy_to_sockptr(length, &bytes, sizeof(bytes))))
 		err = -EFAULT;

@@ -26,9 +26,6 @@ static struct proto vos_proxy_proto = {
 
 static const struct proto_ops vos_proxy_ops;
 
-/* Domains that may die while one socket is made. */
-#define VOS_CREATE_ATTEMPTS	3
-
 /* A call whose only argument is one word. */
 static int vos_proxy_simple(struct vos_proxy *proxy, struct vos_connection *c, u8 op, u64 word)
 {
@@ -294,7 +291,7 @@ int __vos_socket_create(struct net *net, struct socket *sock, int family, int pr
 	err = vos_proxy_admit(family, sock->type, protocol);
 	if (err)
 		return err;
-	for (attempt = 0; attempt < VOS_CREATE_ATTEMPTS; attempt++) {
+	for (attempt = 0; attempt < VOS_PROXY_ATTEMPTS; attempt++) {
 		bool again = false;
 
 		err = vos_proxy_create(net, sock, family, protocol, &again);
@@ -442,7 +439,7 @@ static int vos_proxy_bind(struct socket *sock, struct sockaddr *address, int len
 {
 	struct vos_proxy *proxy = vos_proxy(sock->sk);
 	struct vos_connection *c;
-	bool again;
+	int attempts = 0;
 	int err;
 
 	do {
@@ -456,9 +453,7 @@ static int vos_proxy_bind(struct socket *sock, struct sockaddr *address, int len
 		else if (!err)
 			vos_proxy_changed(proxy, VOS_OP_BIND, 0, 0, address, length);
 		vos_proxy_change_end(proxy);
-		again = vos_proxy_cut_short(err, c);
-		vos_connection_put(c);
-	} while (again);
+	} while (vos_proxy_again(err, c, &attempts));
 	return err;
 }
 
@@ -466,7 +461,7 @@ static int vos_proxy_getname(struct socket *sock, struct sockaddr *address, int 
 {
 	struct vos_proxy *proxy = vos_proxy(sock->sk);
 	struct vos_connection *c;
-	bool again;
+	int attempts = 0;
 	int err;
 
 	/* 2: who was accepted, even if it is gone again. */
@@ -479,9 +474,7 @@ static int vos_proxy_getname(struct socket *sock, struct sockaddr *address, int 
 		if (IS_ERR(c))
 			return PTR_ERR(c);
 		err = vos_proxy_name_call(proxy, c, address, peer);
-		again = vos_proxy_cut_short(err, c);
-		vos_connection_put(c);
-	} while (again);
+	} while (vos_proxy_again(err, c, &attempts));
 	return err;
 }
 
@@ -489,7 +482,7 @@ static int vos_proxy_shutdown(struct socket *sock, int how)
 {
 	struct vos_proxy *proxy = vos_proxy(sock->sk);
 	struct vos_connection *c;
-	bool again;
+	int attempts = 0;
 	int err;
 
 	do {
@@ -505,9 +498,7 @@ static int vos_proxy_shutdown(struct socket *sock, int how)
 				cmpxchg(&proxy->state, VOS_PROXY_LISTENING, VOS_PROXY_IDLE);
 		}
 		vos_proxy_change_end(proxy);
-		again = vos_proxy_cut_short(err, c);
-		vos_connection_put(c);
-	} while (again);
+	} while (vos_proxy_again(err, c, &attempts));
 	return err;
 }
 
@@ -583,7 +574,7 @@ static int vos_proxy_listen(struct socket *sock, int backlog)
 {
 	struct vos_proxy *proxy = vos_proxy(sock->sk);
 	struct vos_connection *c;
-	bool again;
+	int attempts = 0;
 	int err;
 
 	do {
@@ -601,9 +592,7 @@ static int vos_proxy_listen(struct socket *sock, int backlog)
 			WRITE_ONCE(proxy->state, VOS_PROXY_LISTENING);
 		}
 		vos_proxy_change_end(proxy);
-		again = vos_proxy_cut_short(err, c);
-		vos_connection_put(c);
-	} while (again);
+	} while (vos_proxy_again(err, c, &attempts));
 	return err;
 }
 

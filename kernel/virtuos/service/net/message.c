@@ -95,8 +95,6 @@ static bool vos_message_parse(struct vos_operation *op, struct vos_message *m, u
  */
 static bool vos_message_deferred(struct vos_operation *op, const struct vos_message *m)
 {
-	int err;
-
 	if (vos_op_sock(op)->ops->family != PF_NETLINK && !(m->flags & MSG_FASTOPEN))
 		return false;
 	if (vos_operation_from_user(op)) {
@@ -105,11 +103,7 @@ static bool vos_message_deferred(struct vos_operation *op, const struct vos_mess
 	}
 	if (vos_operation_in_worker(op))
 		return false;
-	err = vos_worker_queue(op);
-	if (err)
-		vos_op_finish(op, err);
-	else
-		op->deferred = true;
+	vos_operation_defer(op);
 	return true;
 }
 

@@ -130,7 +130,10 @@ static int vos_op_return_address(struct vos_operation *op, const struct sockaddr
 	return err ? err : length;
 }
 
-void vos_op_bind(struct vos_operation *op)
+/* Of operations whose argument is an address: with the object's credential. */
+static void vos_op_at_address(struct vos_operation *op,
+			      int (*run)(struct vos_operation *op,
+					 struct sockaddr_storage *address))
 {
 	struct sockaddr_storage address;
 	const struct cred *saved;
@@ -140,13 +143,23 @@ void vos_op_bind(struct vos_operation *op)
 	if (!err) {
 		saved = vos_credential_enter(op->object->cred, op->request.arg.plain.caps);
 		if (saved) {
-			err = __sys_bind_socket(vos_op_sock(op), &address, op->request.len);
+			err = run(op, &address);
 			revert_creds(saved);
 		} else {
 			err = -ENOMEM;
 		}
 	}
 	vos_op_finish(op, err);
+}
+
+static int vos_bind_run(struct vos_operation *op, struct sockaddr_storage *address)
+{
+	return __sys_bind_socket(vos_op_sock(op), address, op->request.len);
+}
+
+void vos_op_bind(struct vos_operation *op)
+{
+	vos_op_at_address(op, vos_bind_run);
 }
 
 void vos_op_listen(struct vos_operation *op)
@@ -157,24 +170,15 @@ void vos_op_listen(struct vos_operation *op)
 	vos_op_finish(op, __sys_listen_socket(vos_op_sock(op), backlog));
 }
 
+static int vos_connect_run(struct vos_operation *op, struct sockaddr_storage *address)
+{
+	/* The file has O_NONBLOCK: -EINPROGRESS, then EPOLLOUT or EPOLLERR. */
+	return __sys_connect_file(op->object->file, address, op->request.len, 0);
+}
+
 void vos_op_connect(struct vos_operation *op)
 {
-	struct sockaddr_storage address;
-	const struct cred *saved;
-	int err;
-
-	err = vos_op_address(op, &address);
-	if (!err) {
-		saved = vos_credential_enter(op->object->cred, op->request.arg.plain.caps);
-		if (saved) {
-			/* The file has O_NONBLOCK: -EINPROGRESS, then EPOLLOUT or EPOLLERR. */
-			err = __sys_connect_file(op->object->file, &address, op->request.len, 0);
-			revert_creds(saved);
-		} else {
-			err = -ENOMEM;
-		}
-	}
-	vos_op_finish(op, err);
+	vos_op_at_address(op, vos_connect_run);
 }
 
 /* A listener with nothing to accept: spares making a socket to find that out. */
