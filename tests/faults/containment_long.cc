@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A workload in one service domain while the other domain is killed again 1 s after each recovery,
-// for a minute, and the reverse: no less throughput than undisturbed, but for 10 % and the processor
-// time that goes into starting domains.
+// for a minute, and the reverse: how much throughput is left, and that no operation waits for the
+// domain that dies.
 // tier: long
 // boot: own
 // variants: trap shim

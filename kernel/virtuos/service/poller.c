@@ -435,6 +435,7 @@ void vos_poller_release_session(struct vos_service_session *session)
 		init_completion(&watch->released);
 		llist_add(&watch->close_node, &p->close_list);
 		vos_poller_wake(p);
+		/* Its next sweep. One that does not come is a hang, which ends the domain. */
 		wait_for_completion(&watch->released);
 	}
 }

@@ -131,7 +131,10 @@ static void vos_session_close(struct vos_service_session *session)
 	/* Kicks look sessions up under RCU. */
 	synchronize_rcu();
 	vos_poller_release_session(session);
-	/* Operations in workers hold references. */
+	/*
+	 * Operations in workers hold references. As long as the disk takes; of one that
+	 * takes too long the primary, whose call this is, declares the domain failed.
+	 */
 	vos_service_session_put(session);
 	wait_for_completion(&session->idle);
 	vos_session_free(session);
