@@ -82,22 +82,25 @@ int AddAddress(const Lease& lease, unsigned index, std::uint32_t seconds) {
   request.AddAddress(IFA_LOCAL, lease.address);
   request.AddAddress(IFA_ADDRESS, lease.address);
   if (!lease.broadcast.empty()) request.AddAddress(IFA_BROADCAST, lease.broadcast);
+  request.Add(IFA_PROTO, &kLastLeaseProtocol, sizeof kLastLeaseProtocol);
   const ifa_cacheinfo lifetime = {.ifa_prefered = seconds, .ifa_valid = seconds};
   request.Add(IFA_CACHEINFO, &lifetime, sizeof lifetime);
   return request.Make();
 }
 
-// The same that dhcp-event makes of a lease's first router, which so replaces it.
+// Like the one that dhcp-event makes of a lease's first router, which so replaces it.
 int AddDefaultRoute(const Lease& lease, unsigned index) {
   Request<rtmsg> request(RTM_NEWROUTE, {.rtm_family = AF_INET,
                                         .rtm_table = RT_TABLE_MAIN,
-                                        .rtm_protocol = RTPROT_BOOT,
+                                        .rtm_protocol = kLastLeaseProtocol,
                                         .rtm_scope = RT_SCOPE_UNIVERSE,
                                         .rtm_type = RTN_UNICAST});
   request.AddAddress(RTA_GATEWAY, lease.router);
   request.Add(RTA_OIF, &index, sizeof index);
   return request.Make();
 }
+
+const char* OrNone(const std::string& text) { return text.empty() ? "-" : text.c_str(); }
 
 }  // namespace
 
@@ -110,7 +113,9 @@ void RestoreLastLease(const std::string& interface) {
   const unsigned index = if_nametoindex(interface.c_str());
   int error = AddAddress(*lease, index, seconds);
   if (error == 0) {
-    std::ofstream("/tmp/last-lease-" + interface) << lease->address << '/' << lease->prefix << '\n';
+    std::ofstream("/tmp/last-lease-" + interface)
+        << std::format("{}/{} {} {}\n", lease->address, lease->prefix, OrNone(lease->broadcast),
+                       OrNone(lease->router));
     if (!lease->router.empty()) error = AddDefaultRoute(*lease, index);
   }
   Log(interface, error == 0 ? std::format("address {}, as in the last domain", lease->address)

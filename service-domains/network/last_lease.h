@@ -7,8 +7,8 @@
 namespace vos::service {
 
 // Gives an interface the address and the route that the last domain's had by DHCP, if vosd told of
-// them, until that lease ends; /tmp/last-lease-INTERFACE holds the address then, for dhcp-event,
-// which takes it away if DHCP says something else.
+// them, until that lease ends; /tmp/last-lease-INTERFACE then says so, "ADDRESS/PREFIX BROADCAST ROUTER",
+// to dhcp-event, which takes them away if DHCP says something else.
 void RestoreLastLease(const std::string& interface);
 
 }  // namespace vos::service

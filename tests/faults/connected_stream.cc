@@ -13,8 +13,9 @@ using namespace vos::testing;
 namespace {
 
 void CheckOver(int fd) {
-  char byte;
-  CHECK_EQ(recv(fd, &byte, 1, 0), 0);
+  // Each time: what is read fits into a completion, then it does not.
+  char bytes[4096];
+  for (int i = 0; i < 200; i++) CHECK_EQ(recv(fd, bytes, i % 2 ? 1 : sizeof(bytes), 0), 0);
   CHECK_FAILS(send(fd, "x", 1, MSG_NOSIGNAL), EPIPE);
   CHECK_EQ(Option(fd, SOL_SOCKET, SO_ERROR), 0);
   const int mask = Poll(fd, POLLIN | POLLOUT | POLLRDHUP, 0);

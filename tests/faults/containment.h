@@ -164,8 +164,7 @@ void Contain(const char* victim, int seconds, int64_t longest_allowed, bool judg
   printf("\n");
   if (disturbed.longest > longest_allowed)
     FAIL("an operation took %lld ms", static_cast<long long>(disturbed.longest));
-  if (judge && ratio < 0.5 * left)
-    FAIL("the workload waited for much more than processor time");
+  if (judge && ratio < 0.5 * left) FAIL("the workload waited for much more than processor time");
 }
 
 // Writes, reads and syncs of a file.

@@ -4,7 +4,7 @@
 # What DHCP says then counts: a lease that the dead domain made up is taken back, and garbage is not handed on.
 # tier: fast
 # boot: shared
-# time: 120
+# time: 150
 set -u
 . "$TEST_DIRECTORY/strike.inc"
 log=/var/log/xen/console/guest-network.log
@@ -49,6 +49,15 @@ await 20 "a lease of the new domain" has_lease
 [ "$(began "${address%.*}.77")" -eq 1 ] || fail "the new domain did not begin with what the last one said"
 await 10 "the address that DHCP gives" is_address "$address"
 await 10 "the route that DHCP gives" is_route "$router"
+
+# Only the route is another one.
+before=$(began "${address%/*}")
+tell "eth0 $address $broadcast ${router%.*}.78 9999999999"
+strike destroy 1000
+await 20 "a lease of the new domain" has_lease
+[ "$(began "${address%/*}")" -eq $((before + 1)) ] || fail "the new domain did not begin with the lease"
+await 10 "the route that DHCP gives" is_route "$router"
+is_address "$address" || fail "the address is another one"
 
 before=$(grep -c 'as in the last domain' $log)
 tell "eth0 ${address%.*}.77/99 \$(reboot) ../.. 1"

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <random>
 
+#include "tools/common/lease.h"
 #include "tools/vosd/network_keeper.h"
 
 namespace vos {
@@ -100,6 +101,10 @@ TEST(NetworkKeeper, LeavesOutWhatNobodySet) {
   Message address = Address(2, 5);
   Append(address, 11, std::uint8_t{3});  // IFA_PROTO: link-local, by the kernel
   EXPECT_EQ(Entries({Link(2, "eth0", 0, 1500), address}).size(), 1u);
+  Message last_lease = Address(2, 5);
+  Append(last_lease, 11, kLastLeaseProtocol);
+  EXPECT_EQ(Entries({Link(2, "eth0", 0, 1500), last_lease, Route(kLastLeaseProtocol, 2, 0)}).size(),
+            1u);
   EXPECT_EQ(Entries({Link(2, "eth0", 0, 1500), Address(2, 5, IFA_F_TEMPORARY, AF_INET6)}).size(),
             1u);
   // Not the first one of its network, but somebody's.

@@ -14,13 +14,34 @@ namespace vos {
 namespace {
 
 constexpr std::string_view kNone = "-";
+// Of a network of class A, the largest there is.
+constexpr unsigned kMinPrefix = 8;
 
-// As it is written usually, and all of it.
-bool IsAddress(const std::string& text) {
+// Of an address as it is written usually, and nothing else.
+std::optional<std::uint32_t> ParseAddress(const std::string& text) {
   in_addr address;
   char usual[INET_ADDRSTRLEN];
-  return inet_pton(AF_INET, text.c_str(), &address) == 1 &&
-         inet_ntop(AF_INET, &address, usual, sizeof usual) != nullptr && text == usual;
+  if (inet_pton(AF_INET, text.c_str(), &address) != 1 ||
+      inet_ntop(AF_INET, &address, usual, sizeof usual) == nullptr || text != usual) {
+    return std::nullopt;
+  }
+  return ntohl(address.s_addr);
+}
+
+// One that a host may have: not this network's, the loopback's, of a group, or beyond.
+bool IsOfHost(std::uint32_t address) {
+  const std::uint32_t first = address >> 24;
+  return first != 0 && first != IN_LOOPBACKNET && first < 224;
+}
+
+bool IsConsistent(const Lease& lease) {
+  const auto address = ParseAddress(lease.address);
+  if (!address || !IsOfHost(*address)) return false;
+  const std::uint32_t hosts = lease.prefix == 32 ? 0 : 0xffffffffu >> lease.prefix;
+  if (!lease.broadcast.empty() && ParseAddress(lease.broadcast) != (*address | hosts)) return false;
+  if (lease.router.empty()) return true;
+  const auto router = ParseAddress(lease.router);
+  return router && IsOfHost(*router) && (*router | hosts) == (*address | hosts);
 }
 
 bool IsInterface(std::string_view name) {
@@ -39,18 +60,14 @@ std::optional<Lease> ParseLease(std::string_view untrusted) {
   if (slash == std::string_view::npos) return std::nullopt;
   const auto prefix = ParseDecimal<unsigned>(words[1].substr(slash + 1));
   const auto until = ParseDecimal<std::uint64_t>(words[4]);
-  if (!prefix || *prefix == 0 || *prefix > 32 || !until) return std::nullopt;
+  if (!prefix || *prefix < kMinPrefix || *prefix > 32 || !until) return std::nullopt;
   Lease lease{.interface = std::string(words[0]),
               .address = std::string(words[1].substr(0, slash)),
               .prefix = *prefix,
               .broadcast = words[2] == kNone ? std::string() : std::string(words[2]),
               .router = words[3] == kNone ? std::string() : std::string(words[3]),
               .until = *until};
-  if (!IsInterface(lease.interface) || !IsAddress(lease.address) ||
-      (!lease.broadcast.empty() && !IsAddress(lease.broadcast)) ||
-      (!lease.router.empty() && !IsAddress(lease.router))) {
-    return std::nullopt;
-  }
+  if (!IsInterface(lease.interface) || !IsConsistent(lease)) return std::nullopt;
   return lease;
 }
 

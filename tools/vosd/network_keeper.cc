@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "tools/common/file_descriptor.h"
+#include "tools/common/lease.h"
 #include "tools/common/text.h"
 #include "tools/common/text_file.h"
 
@@ -122,7 +123,7 @@ std::string AddressEntry(const Message& message, const std::map<std::uint32_t, s
                          NetworkEntry& entry) {
   const auto* address = BodyOf<ifaddrmsg>(message);
   if (!address) return {};
-  // Of the kernel's own making: loopback, router advertisements, link-local.
+  // Of the kernel's own making: loopback, router advertisements, link-local; and the last lease.
   constexpr unsigned short kProtocol = 11;  // IFA_PROTO
   if (NumberAttribute<std::uint8_t>(message, sizeof *address, kProtocol, 0) != 0) return {};
   // Of IPv4 the same flag says that it is not the first one of its network.
@@ -140,7 +141,8 @@ std::string RouteEntry(const Message& message, const std::map<std::uint32_t, std
   const auto* route = BodyOf<rtmsg>(message);
   if (!route || (route->rtm_family != AF_INET && route->rtm_family != AF_INET6)) return {};
   if (route->rtm_protocol == RTPROT_KERNEL || route->rtm_protocol == RTPROT_RA ||
-      route->rtm_protocol == RTPROT_REDIRECT || (route->rtm_flags & RTM_F_CLONED)) {
+      route->rtm_protocol == RTPROT_REDIRECT || route->rtm_protocol == kLastLeaseProtocol ||
+      (route->rtm_flags & RTM_F_CLONED)) {
     return {};
   }
   const auto table =

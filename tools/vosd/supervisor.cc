@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 #include <deque>
 #include <format>
 #include <iterator>
@@ -54,6 +55,11 @@ constexpr std::uint32_t kFirstRestarts = 1;
 constexpr std::chrono::seconds kCoreLimit{60};
 // Exit status of what could not be started, as a shell gives it.
 constexpr int kNotStarted = 127;
+
+// However long a domain says that it has it.
+std::uint64_t LongestLease() {
+  return static_cast<std::uint64_t>(std::time(nullptr)) + 24 * 60 * 60;
+}
 
 // Ends what is sent to a client or written to a file as one line.
 std::string OneLine(std::string_view text) { return Printable(text, kMaxReason); }
@@ -836,6 +842,7 @@ void Supervisor::OnResolverChange(Domain& domain) {
   if (!value) return;
   const std::string directory = std::format("/local/domain/{}/", domain.life.domid());
   domain.lease = ParseLease(tools_.store.Read(directory + kLeaseNode).value_or(""));
+  if (domain.lease) domain.lease->until = std::min(domain.lease->until, LongestLease());
   const ResolverConfiguration configuration = MakeResolverConfiguration(*value);
   if (configuration.rejected > 0) {
     Say(domain, std::format("left out {} unusable pieces of its resolver settings",

@@ -387,14 +387,14 @@ struct vos_receive {
 	bool inlined;			/* in the completion, no arena */
 };
 
-/* Makes the call. 0: it is complete, and still to be ended. */
+/* Makes the call. 0: it is complete, and still to be ended; -errno: it has ended. */
 static int vos_receive_run(struct vos_proxy *proxy, struct vos_connection *c,
 			   const struct vos_receive *r, struct vos_call *call)
 {
 	int err = vos_call_begin(call, c, VOS_OP_RECV, r->inlined ? 0 : r->header + r->capacity);
 
 	if (err)
-		return vos_proxy_call_error(proxy, err, VOS_USE_RECEIVE);
+		return err;
 	call->request.handle = READ_ONCE(proxy->object.handle);
 	call->request.len = r->capacity;
 	call->request.flags = VOS_REQ_NONBLOCK;
@@ -408,11 +408,9 @@ static int vos_receive_run(struct vos_proxy *proxy, struct vos_connection *c,
 		call->request.arg.msg.caps = vos_current_caps(sock_net(&proxy->sk)->user_ns);
 	}
 	err = vos_call_run(call);
-	if (err) {
+	if (err)
 		vos_call_end(call);
-		return vos_proxy_call_error(proxy, err, VOS_USE_RECEIVE);
-	}
-	return 0;
+	return err;
 }
 
 /* Where the *bytes of payload are; NULL, *bytes and *res 0: it makes no sense. */
@@ -494,8 +492,9 @@ static int vos_proxy_recv_in(struct vos_proxy *proxy, struct vos_connection *c,
 	r.inlined = !r.header && capacity <= VOS_RECV_INLINE;
 
 	res = vos_receive_run(proxy, c, &r, &call);
+	/* May be 0: the end of the stream. */
 	if (res)
-		return res;
+		return vos_proxy_call_error(proxy, res, VOS_USE_RECEIVE);
 	*mask = (__force __poll_t)call.completion.pollmask;
 	res = vos_proxy_result(c, call.completion.res,
 			       !r.stream && (flags & MSG_TRUNC) ? INT_MAX : capacity);

@@ -714,33 +714,47 @@ static void vosfs_recover_work(struct work_struct *work)
 	vos_connection_put(c);
 }
 
+/* Jiffies for which there is hope that the files go on in another domain. */
+static long vosfs_hope(struct vosfs *fs)
+{
+	struct vos_connection *c = vos_connection_get(VOS_DOMAIN_STORAGE);
+	unsigned long since = READ_ONCE(fs->down_since);
+
+	/* Another one is there, and has as long to take them over. */
+	if (c) {
+		s64 ms = ktime_ms_delta(ktime_get_boottime(), c->connected_at);
+
+		since = jiffies - msecs_to_jiffies(clamp_t(s64, ms, 0, INT_MAX));
+		vos_connection_put(c);
+	}
+	return since + VOSFS_OUTAGE_LIMIT - jiffies;
+}
+
 int vosfs_await(struct vosfs *fs, const struct fuse_req *req, unsigned long begin)
 {
-	long left = begin + VOSFS_RECOVER_WAIT - jiffies;
-
 	/* Before there is something to recover, and after. */
 	if (req->in.h.opcode == FUSE_INIT || req->in.h.opcode == FUSE_DESTROY)
 		return -EIO;
-	if (!vosfs_connected(fs)) {
-		struct vos_connection *c = vos_connection_get(VOS_DOMAIN_STORAGE);
+	/* Looks again when hope is lost: meanwhile a domain may have come. */
+	for (;;) {
+		long left = begin + VOSFS_RECOVER_WAIT - jiffies;
 
-		vosfs_mark_lost(fs);
-		/* Else there is another one, and the files are on their way to it. */
-		if (!c)
-			left = min_t(long, left,
-				     READ_ONCE(fs->down_since) + VOSFS_OUTAGE_LIMIT - jiffies);
+		if (!vosfs_connected(fs)) {
+			vosfs_mark_lost(fs);
+			left = min(left, vosfs_hope(fs));
+		}
+		if (left <= 0)
+			return -EIO;
+		if (test_bit(FR_FORCE, &req->flags) || test_bit(FR_BACKGROUND, &req->flags))
+			left = wait_event_timeout(fs->recovered, vosfs_connected(fs), left);
 		else
-			vos_connection_put(c);
+			left = wait_event_killable_timeout(fs->recovered, vosfs_connected(fs),
+							   left);
+		if (left < 0)
+			return -EINTR;
+		if (left)
+			return 0;
 	}
-	if (left <= 0)
-		return -EIO;
-	if (test_bit(FR_FORCE, &req->flags) || test_bit(FR_BACKGROUND, &req->flags))
-		left = wait_event_timeout(fs->recovered, vosfs_connected(fs), left);
-	else
-		left = wait_event_killable_timeout(fs->recovered, vosfs_connected(fs), left);
-	if (left < 0)
-		return -EINTR;
-	return left ? 0 : -EIO;
 }
 
 /* Nobody can tell whether it was done: may it be done again? */
