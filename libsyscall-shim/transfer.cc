@@ -54,7 +54,8 @@ bool FindSocket(int fd, Target& target) { return FindTarget(Domain::kNetwork, fd
 
 bool IsStream(const Target& target) { return (target.kind & VOS_KIND_STREAM) != 0; }
 
-// A part was done; the rest goes by trap, and if that fails, the part is the result.
+// A part was done; the rest goes by trap, and if that fails, the part is the result, and the next call
+// fails.
 ssize_t Continue(ssize_t done, ssize_t (*rest)(int, std::span<iovec>, int), int fd,
                  std::span<iovec> vector, int flags) {
   state->fast_continued.fetch_add(1, std::memory_order_relaxed);
@@ -68,14 +69,14 @@ ssize_t SendRest(int fd, std::span<iovec> vector, int flags) {
   msghdr message{};
   message.msg_iov = vector.data();
   message.msg_iovlen = vector.size();
-  return next.sendmsg(fd, &message, flags | MSG_NOSIGNAL);
+  return next.sendmsg(fd, &message, flags | MSG_NOSIGNAL | VOS_MSG_REST);
 }
 
 ssize_t ReceiveRest(int fd, std::span<iovec> vector, int flags) {
   msghdr message{};
   message.msg_iov = vector.data();
   message.msg_iovlen = vector.size();
-  return next.recvmsg(fd, &message, flags);
+  return next.recvmsg(fd, &message, flags | VOS_MSG_REST);
 }
 
 Answer SendVector(const Target& target, int fd, std::span<iovec> vector, std::size_t bytes,

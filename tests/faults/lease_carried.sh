@@ -31,7 +31,7 @@ is_route "$router" || fail "the lease says $router"
 [ "$until" -gt "$(date +%s)" ] || fail "the lease has ended, it says"
 before=$(began "${address%/*}")
 
-strike destroy 1000
+strike destroy 5000
 await 20 "a lease of the new domain" has_lease
 [ "$(began "${address%/*}")" -eq $((before + 1)) ] || fail "the new domain did not begin with the lease"
 is_address "$address" || fail "the address is another one"
@@ -44,7 +44,7 @@ tell() {
   sleep 1
 }
 tell "eth0 ${address%.*}.77/24 $broadcast ${router%.*}.78 9999999999"
-strike destroy 1000
+strike destroy 5000
 await 20 "a lease of the new domain" has_lease
 [ "$(began "${address%.*}.77")" -eq 1 ] || fail "the new domain did not begin with what the last one said"
 await 10 "the address that DHCP gives" is_address "$address"
@@ -53,7 +53,7 @@ await 10 "the route that DHCP gives" is_route "$router"
 # Only the route is another one.
 before=$(began "${address%/*}")
 tell "eth0 $address $broadcast ${router%.*}.78 9999999999"
-strike destroy 1000
+strike destroy 5000
 await 20 "a lease of the new domain" has_lease
 [ "$(began "${address%/*}")" -eq $((before + 1)) ] || fail "the new domain did not begin with the lease"
 await 10 "the route that DHCP gives" is_route "$router"
@@ -61,7 +61,7 @@ is_address "$address" || fail "the address is another one"
 
 before=$(grep -c 'as in the last domain' $log)
 tell "eth0 ${address%.*}.77/99 \$(reboot) ../.. 1"
-strike destroy 1000
+strike destroy 5000
 await 20 "a lease of the new domain" has_lease
 [ "$(grep -c 'as in the last domain' $log)" -eq "$before" ] || fail "garbage was handed on"
 await 10 "the address that DHCP gives" is_address "$address"

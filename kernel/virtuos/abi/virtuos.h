@@ -487,6 +487,13 @@ enum vos_call_op {
 	VOS_CALL_SERVING	= 6,
 };
 
+/*
+ * Flag of sendmsg() and recvmsg() on a redirected stream, beside Linux's, none of which
+ * it is: this is the rest of a call of which a user lane has done a part, so that the
+ * call will not fail. An error is told as always, and by the next call once more.
+ */
+#define VOS_MSG_REST		0x01000000
+
 /* bits 63..32 turn, 31..16 domain, 15..8 entry of the lane, 7..0 lane of the session */
 static inline __u64 vos_call_arg(__u32 domain, __u32 lane, __u32 entry, __u32 turn)
 {

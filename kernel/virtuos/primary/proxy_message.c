@@ -183,7 +183,7 @@ static ssize_t vos_proxy_send_stream(struct vos_proxy *proxy, struct msghdr *msg
 	return done ?: res;
 }
 
-int vos_proxy_sendmsg(struct socket *sock, struct msghdr *msg, size_t size)
+static ssize_t vos_proxy_send(struct socket *sock, struct msghdr *msg, size_t size)
 {
 	struct sock *sk = sock->sk;
 	struct vos_proxy *proxy = vos_proxy(sk);
@@ -225,6 +225,15 @@ int vos_proxy_sendmsg(struct socket *sock, struct msghdr *msg, size_t size)
 		if (res)
 			return res;
 	}
+}
+
+int vos_proxy_sendmsg(struct socket *sock, struct msghdr *msg, size_t size)
+{
+	ssize_t res = vos_proxy_send(sock, msg, size);
+
+	if (res < 0 && (msg->msg_flags & VOS_MSG_REST))
+		vos_proxy_keep_error(vos_proxy(sock->sk), res);
+	return res;
 }
 
 /* ----------------------------------------------------------- receiving */
@@ -601,7 +610,7 @@ static ssize_t vos_proxy_recv_stream(struct vos_proxy *proxy, struct msghdr *msg
 	return done ?: res;
 }
 
-int vos_proxy_recvmsg(struct socket *sock, struct msghdr *msg, size_t size, int flags)
+static int vos_proxy_receive(struct socket *sock, struct msghdr *msg, size_t size, int flags)
 {
 	struct sock *sk = sock->sk;
 	struct vos_proxy *proxy = vos_proxy(sk);
@@ -647,5 +656,14 @@ int vos_proxy_recvmsg(struct socket *sock, struct msghdr *msg, size_t size, int 
 			return res;
 	}
 	vos_proxy_pass_on(proxy, &patience, mask);
+	return res;
+}
+
+int vos_proxy_recvmsg(struct socket *sock, struct msghdr *msg, size_t size, int flags)
+{
+	int res = vos_proxy_receive(sock, msg, size, flags);
+
+	if (res < 0 && (flags & VOS_MSG_REST))
+		vos_proxy_keep_error(vos_proxy(sock->sk), res);
 	return res;
 }
