@@ -58,7 +58,7 @@ extern "C" [[gnu::visibility("default")]] void vos_shim_counters(
   counters->trap_busy = Traps(TrapReason::kBusy);
   counters->trap_no_lane = Traps(TrapReason::kNoLane);
   counters->trap_would_block = Traps(TrapReason::kWouldBlock);
-  counters->trap_signal = Traps(TrapReason::kSignal);
+  counters->trap_end = Traps(TrapReason::kEnd);
   counters->trap_service = Traps(TrapReason::kService);
   counters->trap_lost = Traps(TrapReason::kLost);
 }

@@ -57,7 +57,7 @@ enum class TrapReason : std::uint8_t {
   kBusy,
   kNoLane,
   kWouldBlock,
-  kSignal,
+  kEnd,
   kService,
   kLost,
 };

@@ -98,7 +98,7 @@ Answer SendVector(const Target& target, int fd, std::span<iovec> vector, std::si
       },
       [&](const vos_completion& completion, const std::byte*) {
         answer = Judge(completion, bytes, TrapReason::kWouldBlock);
-        if (answer == -EPIPE && (flags & MSG_NOSIGNAL) == 0) answer = Trap(TrapReason::kSignal);
+        if (answer == -EPIPE) answer = Trap(TrapReason::kEnd);
         if (answer == 0 && IsStream(target)) answer = Trap(TrapReason::kWouldBlock);
         return answer.has_value();
       });
@@ -141,6 +141,7 @@ Answer ReceiveVector(const Target& target, int fd, std::span<iovec> vector, std:
     *msg_flags = static_cast<int>(completion.aux) & kReportedFlags;
     answer = Judge(completion, in_line ? std::min<std::size_t>(asked, VOS_RECV_INLINE) : asked,
                    TrapReason::kWouldBlock);
+    if (answer == 0 && IsStream(target)) answer = Trap(TrapReason::kEnd);
     if (answer.value_or(0) <= 0) return answer.has_value();
     // What was peeked at is still there, so the kernel starts from the beginning.
     if (wait_all && peek && static_cast<std::size_t>(*answer) < bytes) {

@@ -105,6 +105,8 @@ const char* OrNone(const std::string& text) { return text.empty() ? "-" : text.c
 }  // namespace
 
 void RestoreLastLease(const std::string& interface) {
+  // A client was there before: what it got counts, and dhcp-event takes that away itself.
+  if (access(("/tmp/begun-" + interface).c_str(), F_OK) == 0) return;
   const auto lease = ParseLease(XenstoreRead(kLastLeaseNode));
   const auto now = static_cast<std::uint64_t>(std::time(nullptr));
   if (!lease || lease->interface != interface || lease->until <= now) return;

@@ -40,8 +40,7 @@ std::vector<char> Pattern(std::size_t bytes, int first = 1) {
 std::uint64_t Trapped(const struct vos_shim_counters& counters) {
   return counters.trap_no_session + counters.trap_suspended + counters.trap_arguments +
          counters.trap_size + counters.trap_fault + counters.trap_busy + counters.trap_no_lane +
-         counters.trap_would_block + counters.trap_signal + counters.trap_service +
-         counters.trap_lost;
+         counters.trap_would_block + counters.trap_end + counters.trap_service + counters.trap_lost;
 }
 
 class ShimFile : public testing::Test {

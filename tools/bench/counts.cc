@@ -99,7 +99,7 @@ std::uint64_t OwnCalls(const struct vos_shim_counters& shim) {
 std::uint64_t LeftCalls(const struct vos_shim_counters& shim) {
   return shim.trap_no_session + shim.trap_suspended + shim.trap_arguments + shim.trap_size +
          shim.trap_fault + shim.trap_busy + shim.trap_no_lane + shim.trap_would_block +
-         shim.trap_signal + shim.trap_service + shim.trap_lost;
+         shim.trap_end + shim.trap_service + shim.trap_lost;
 }
 
 void PrintCost(const char* bench, const char* variant, const Reading& before, const Reading& after,

@@ -38,10 +38,16 @@ bool IsConsistent(const Lease& lease) {
   const auto address = ParseAddress(lease.address);
   if (!address || !IsOfHost(*address)) return false;
   const std::uint32_t hosts = lease.prefix == 32 ? 0 : 0xffffffffu >> lease.prefix;
-  if (!lease.broadcast.empty() && ParseAddress(lease.broadcast) != (*address | hosts)) return false;
+  const std::uint32_t broadcast = *address | hosts;
+  // All bits of a host set or none: the network's own, but for networks of two hosts or one.
+  const auto of_network = [&](std::uint32_t one) {
+    return hosts > 1 && ((one & hosts) == 0 || (one & hosts) == hosts);
+  };
+  if (of_network(*address)) return false;
+  if (!lease.broadcast.empty() && ParseAddress(lease.broadcast) != broadcast) return false;
   if (lease.router.empty()) return true;
   const auto router = ParseAddress(lease.router);
-  return router && IsOfHost(*router) && (*router | hosts) == (*address | hosts);
+  return router && *router != *address && !of_network(*router) && (*router | hosts) == broadcast;
 }
 
 bool IsInterface(std::string_view name) {

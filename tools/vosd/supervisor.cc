@@ -481,9 +481,11 @@ LifeCycle::Steps Supervisor::WriteNodes(Domain& domain) {
 
 void Supervisor::GiveLease(const Domain& domain, std::uint32_t domid) {
   if (!domain.lease) return;
+  Lease lease = *domain.lease;
+  lease.until = std::min(lease.until, LongestLease());
   const auto written = tools_.store.Commit([&](XenStore::Transaction& transaction) {
     transaction.Write(std::format("/local/domain/{}/{}", domid, kLastLeaseNode),
-                      FormatLease(*domain.lease));
+                      FormatLease(lease));
   });
   if (!written) Say(domain, "its lease: " + written.error().message);
 }
@@ -842,7 +844,6 @@ void Supervisor::OnResolverChange(Domain& domain) {
   if (!value) return;
   const std::string directory = std::format("/local/domain/{}/", domain.life.domid());
   domain.lease = ParseLease(tools_.store.Read(directory + kLeaseNode).value_or(""));
-  if (domain.lease) domain.lease->until = std::min(domain.lease->until, LongestLease());
   const ResolverConfiguration configuration = MakeResolverConfiguration(*value);
   if (configuration.rejected > 0) {
     Say(domain, std::format("left out {} unusable pieces of its resolver settings",

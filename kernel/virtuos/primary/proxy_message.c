@@ -44,7 +44,11 @@ static void vos_proxy_keep_error(struct vos_proxy *proxy, int err)
 {
 	switch (err) {
 	case -ECONNRESET:
+	case -ECONNABORTED:
+	case -ECONNREFUSED:
+	case -EPROTO:
 	case -ETIMEDOUT:
+	case -EHOSTDOWN:
 	case -EHOSTUNREACH:
 	case -ENETUNREACH:
 		WRITE_ONCE(proxy->sk.sk_err, -err);

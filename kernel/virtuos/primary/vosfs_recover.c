@@ -228,7 +228,7 @@ static void vosfs_mark_lost(struct vosfs *fs)
 	if (fs->lost || vosfs_connected(fs))
 		goto unlock;
 	fs->lost = true;
-	fs->down_since = jiffies;
+	WRITE_ONCE(fs->down_since, jiffies);
 	hash_for_each_safe(fs->nodes, bucket, next, node, hash) {
 		if (vosfs_node_unsynced(fs, node)) {
 			errseq_set(&node->error, -EIO);
@@ -726,6 +726,8 @@ static long vosfs_hope(struct vosfs *fs)
 
 		since = jiffies - msecs_to_jiffies(clamp_t(s64, ms, 0, INT_MAX));
 		vos_connection_put(c);
+		/* If it dies, too, an outage begins. */
+		WRITE_ONCE(fs->down_since, jiffies);
 	}
 	return since + VOSFS_OUTAGE_LIMIT - jiffies;
 }
@@ -744,7 +746,7 @@ int vosfs_await(struct vosfs *fs, const struct fuse_req *req, unsigned long begi
 			left = min(left, vosfs_hope(fs));
 		}
 		if (left <= 0)
-			return -EIO;
+			return vosfs_connected(fs) ? 0 : -EIO;
 		if (test_bit(FR_FORCE, &req->flags) || test_bit(FR_BACKGROUND, &req->flags))
 			left = wait_event_timeout(fs->recovered, vosfs_connected(fs), left);
 		else

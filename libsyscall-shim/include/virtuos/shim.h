@@ -43,7 +43,7 @@ struct vos_shim_counters {
   uint64_t trap_busy;        /* in a signal handler that interrupted the shim */
   uint64_t trap_no_lane;     /* more threads than lanes */
   uint64_t trap_would_block; /* nothing to receive, no room to send */
-  uint64_t trap_signal;      /* EPIPE: the kernel raises SIGPIPE */
+  uint64_t trap_end;         /* of a stream: the kernel may have an error to tell, or SIGPIPE */
   uint64_t trap_service;     /* the service asked for it, or the descriptor changed */
   uint64_t trap_lost;        /* the session died under a call that may be repeated */
 
